@@ -4,16 +4,19 @@
 mod adopt;
 mod apply;
 mod args;
+pub mod candidates;
 mod columns;
 mod condition;
 mod connect;
 mod delete;
 mod describe;
+mod diff;
 mod error;
 mod event_pages;
 mod evidence;
 mod evidence_details;
 mod exec;
+mod explain;
 mod export;
 mod get;
 mod get_events;
@@ -35,6 +38,7 @@ mod logs;
 mod manifests;
 mod names;
 mod namespace;
+mod nearby;
 mod object_output;
 mod objects;
 mod pause;
@@ -46,12 +50,14 @@ mod remote_args;
 mod remove_images;
 mod restart;
 mod resume;
+mod run_foreground;
 mod run_image;
 mod start;
 mod status;
 mod stop;
 mod tab_stops;
 mod table;
+mod targets;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -59,6 +65,7 @@ mod times;
 mod top;
 mod validate;
 mod version;
+mod view;
 mod wait;
 
 pub use args::Verb;
@@ -68,14 +75,26 @@ pub use io::Io;
 
 /// Runs a verb.
 pub async fn run(connection: &Connection, verb: &Verb, io: &mut Io<'_>) -> Result<()> {
+    attempt(connection, verb, io).await.map_err(|error| connection.explain(error))
+}
+
+async fn attempt(connection: &Connection, verb: &Verb, io: &mut Io<'_>) -> Result<()> {
     match verb {
         Verb::Version(args) => return version::run(connection, args, io).await,
         Verb::Validate(args) => return validate::run(args, io),
+        Verb::Explain(args) => return explain::run(args, io),
+        Verb::Apply(args) if args.is_for_client_only() => return apply::read_only(args, io),
         _ => check(verb)?,
+    }
+    if let Verb::Run(args) = verb
+        && args.is_dry()
+    {
+        return run_image::print_manifest(args, io);
     }
     let client = connection.connect().await?;
     match verb {
         Verb::Apply(args) => apply::run(&client, args, io).await,
+        Verb::Diff(args) => diff::run(&client, args, io).await,
         Verb::Export(args) => export::run(&client, args, io).await,
         Verb::Run(args) => run_image::run(&client, args, io).await,
         Verb::Get(args) => get::run(&client, args, io).await,
@@ -100,7 +119,7 @@ pub async fn run(connection: &Connection, verb: &Verb, io: &mut Io<'_>) -> Resul
         Verb::Images(args) => images::run(&client, args, io).await,
         Verb::Rmi(args) => remove_images::run(&client, args, io).await,
         Verb::Kubeconfig(args) => kubeconfig::run(&client, args, io).await,
-        Verb::Validate(_) | Verb::Version(_) => Ok(()),
+        Verb::Validate(_) | Verb::Version(_) | Verb::Explain(_) => Ok(()),
     }
 }
 
@@ -124,15 +143,17 @@ fn check(verb: &Verb) -> Result<()> {
         Verb::Start(args) => args.check(),
         Verb::Stop(args) => args.check(),
         Verb::Release(args) => args.check(),
+        Verb::Run(args) => args.check(),
+        Verb::Status(args) => args.check(),
         Verb::Apply(_)
+        | Verb::Diff(_)
+        | Verb::Explain(_)
         | Verb::Validate(_)
-        | Verb::Run(_)
         | Verb::Adopt(_)
         | Verb::Pull(_)
         | Verb::Images(_)
         | Verb::Rmi(_)
         | Verb::Kubeconfig(_)
-        | Verb::Status(_)
         | Verb::Version(_) => Ok(()),
     }
 }

@@ -12,8 +12,11 @@ use crate::cli::{Connection, Verb};
 use crate::daemon::check;
 use crate::daemon::config::{Config, ConfigFileError, DEFAULT_FILE, Settings, defaults_from_file};
 
+pub mod completion;
+mod other_tools;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 #[derive(Debug, Parser)]
 #[command(name = "probelet", version = build_info::line(), about, propagate_version = true)]
@@ -41,7 +44,8 @@ pub enum Command {
     Check(Box<check::Args>),
     #[command(flatten)]
     Client(Verb),
-    /// Print a shell's completion script: `source <(probelet completion bash)`.
+    /// Print a shell's completion script, which completes the names of pods, containers and images too:
+    /// `source <(probelet completion bash)`.
     Completion { shell: clap_complete::Shell },
 }
 
@@ -122,9 +126,9 @@ fn matches_with(
     Ok((command, matches))
 }
 
-/// The completion script of a shell.
-pub fn completion(shell: clap_complete::Shell) -> Vec<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut CommandLine::command(), "probelet", &mut script);
-    script
+/// The error of a command line as text, with what to type instead, and with colours if `is_coloured`.
+pub fn usage_text(error: &clap::Error, args: &[String], is_coloured: bool) -> String {
+    let command = CommandLine::command();
+    let verbs: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    usage::text(error, args, &verbs, is_coloured)
 }

@@ -1,9 +1,10 @@
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::CommandFactory;
 use probelet::cli::{self, Connection, Verb};
-use probelet::command_line::{self, Command, CommandLine, UsageError};
+use probelet::command_line::{self, Command, CommandLine, UsageError, completion};
 use probelet::daemon::check;
 use probelet::daemon::config::Settings;
 use probelet::daemon::reload::Source;
@@ -25,21 +26,43 @@ fn main() -> ExitCode {
     if let Some(code) = logger::run_if_asked().or_else(holder::run_if_asked) {
         return code;
     }
+    match completion::answer(CommandLine::command) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        // The shell shows nothing of it: a message would be in the middle of the command line.
+        Err(_) => return ExitCode::FAILURE,
+    }
     match command_line::parse(std::env::args_os()) {
         Ok(CommandLine { connection, command }) => match command {
             Command::Serve(_) => serve(),
             Command::Check(args) => check(&args),
             Command::Client(verb) => client(&connection, &verb),
-            Command::Completion { shell } => completion(shell),
+            Command::Completion { shell } => completion_script(shell),
         },
-        Err(UsageError::Arguments(error)) => error.exit(),
+        Err(UsageError::Arguments(error)) => wrong_usage(&error),
         Err(error @ UsageError::File(_)) => bad_configuration(&error),
     }
 }
 
+/// Prints clap's error, or the help or version that was asked for, and returns clap's exit code.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let has_colours = std::env::var_os("NO_COLOR").is_none();
+    // A failed write cannot be reported anywhere.
+    let _ = if error.use_stderr() {
+        let is_coloured = has_colours && io::stderr().is_terminal();
+        write!(io::stderr(), "{}", command_line::usage_text(error, &args, is_coloured))
+    } else {
+        let is_coloured = has_colours && io::stdout().is_terminal();
+        write!(io::stdout(), "{}", command_line::usage_text(error, &args, is_coloured))
+    };
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 fn client(connection: &Connection, verb: &Verb) -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
-    let mut io = cli::Io::new(&mut out, &mut err);
+    let is_terminal = err.is_terminal();
+    let mut io = cli::Io::new(&mut out, &mut err).for_person(is_terminal);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(cli::run(connection, verb, &mut io)),
@@ -63,10 +86,11 @@ fn check(args: &check::Args) -> ExitCode {
     }
 }
 
-fn completion(shell: clap_complete::Shell) -> ExitCode {
+fn completion_script(shell: clap_complete::Shell) -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let mut io = cli::Io::new(&mut out, &mut err);
-    let written = io.raw(&command_line::completion(shell));
+    let script = completion::script(shell).map_err(Into::into);
+    let written = script.and_then(|script| io.raw(&script));
     exit_code(written, &mut io)
 }
 

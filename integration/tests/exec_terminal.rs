@@ -1,4 +1,4 @@
-//! `exec -it` on a real pseudo-terminal.
+//! Verbs on a real pseudo-terminal: `exec -it`, and what a verb waits for.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -104,6 +104,29 @@ fn a_shell_in_a_terminal_gets_keys_size_and_signals() -> Result<()> {
         let status = eventually("the client ends", SOON, || screen.verb.try_wait().ok()?)?;
         ensure!(status.code() == Some(7), "{status}");
         ensure!(screen.echoes()?, "the terminal was left raw");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_verb_that_waits_says_for_what_on_a_terminal_only() -> Result<()> {
+    with_host(|host| {
+        host.busybox_image(&json!({}))?;
+        host.apply(&pod(json!([container("app", "true", json!([]))]), json!([])).to_string())?;
+        log(host, "app")?;
+        let waiting = ["wait", "web", "--for", "restarts=1", "--timeout", "1m"];
+        let mut screen = Screen::open(host, &waiting)?;
+        screen.shows("waiting for pod/web to reach restarts=1")?;
+        host.probelet(["restart", "web"])?;
+        screen.shows("pod/web condition met")?;
+        ensure!(screen.verb.wait()?.success());
+        let silent =
+            host.try_probelet(["wait", "web", "--for", "restarts=9", "--timeout", "2"], "")?;
+        ensure!(
+            !silent.stderr.contains("waiting for pod/") && silent.code == Some(1),
+            "{silent:?}"
+        );
+        host.probelet(["delete", "pod", "web"])?;
         Ok(())
     })
 }

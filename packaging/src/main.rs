@@ -6,7 +6,6 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read their own files"))]
 
-mod annotations;
 mod config;
 mod man;
 mod settings;
@@ -18,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use probelet::command_line::{self, CommandLine};
+use probelet::command_line::{CommandLine, completion};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -49,7 +48,7 @@ fn write(folder: &Path) -> Result<()> {
     for (shell, name) in
         [(Shell::Bash, "probelet"), (Shell::Zsh, "_probelet"), (Shell::Fish, "probelet.fish")]
     {
-        put(&completions, name, command_line::completion(shell))?;
+        put(&completions, name, completion::script(shell)?)?;
     }
     put(folder, "config.toml", config::file(&settings))
 }
@@ -73,8 +72,11 @@ mod tests {
             assert!(page.contains(".SH SYNOPSIS"), "{page}");
         }
         assert!(read("man/probelet.1").contains("probelet.toml(5)"));
-        assert!(read("completions/probelet").contains("complete -F _probelet"));
+        assert!(read("completions/probelet").contains("-F _clap_complete_probelet probelet"));
         assert!(read("completions/_probelet").starts_with("#compdef probelet"));
-        assert!(read("completions/probelet.fish").contains("complete -c probelet"));
+        assert!(
+            read("completions/probelet.fish")
+                .contains("complete --keep-order --exclusive --command probelet")
+        );
     }
 }

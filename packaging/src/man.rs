@@ -6,9 +6,9 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use crate::annotations::{Annotation, LABELS, OF_CONTAINER, OF_POD, OF_PROBE};
 use crate::settings::Setting;
 use crate::{Result, put};
+use probelet::manifest::setting_texts::{Annotation, LABELS, OF_CONTAINER, OF_POD, OF_PROBE};
 
 /// Writes `probelet.1` and a page for each verb, `probelet-VERB.1`.
 pub fn write_verbs(command: &Command, folder: &Path) -> Result<()> {

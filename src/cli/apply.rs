@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use prost::Message;
 use tonic::Status;
 use tonic_types::StatusExt;
@@ -12,7 +13,7 @@ use super::error::{Error, Result};
 use super::io::Io;
 use super::namespace::Namespace;
 use super::{manifests, objects};
-use crate::manifest::{Positions, Sources};
+use crate::manifest::{Positions, Severity, Sources};
 use crate::{pb, structs};
 
 /// Bytes of a message that the daemon accepts.
@@ -23,20 +24,72 @@ pub struct Args {
     /// A manifest, a folder of manifests, or - for stdin; may be repeated.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
     files: Vec<PathBuf>,
-    /// Check everything, images too, and change nothing.
-    #[arg(long)]
-    dry_run: bool,
+    /// Read the folders below a folder too.
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// Change nothing: `client` only reads the manifests, `server` checks everything, images too.
+    #[arg(
+        long,
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "none",
+        default_missing_value = "server"
+    )]
+    dry_run: DryRun,
     #[command(flatten)]
     namespace: Namespace,
 }
 
+/// What `--dry-run` checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    None,
+    Client,
+    Server,
+}
+
+impl Args {
+    /// True if the daemon is not asked.
+    pub fn is_for_client_only(&self) -> bool {
+        self.dry_run == DryRun::Client
+    }
+}
+
+/// Reads the manifests and reports what `validate` reports, except advice.
+pub fn read_only(args: &Args, io: &mut Io<'_>) -> Result<()> {
+    let mut sources = manifests::read(&args.files, args.recursive)?;
+    args.namespace.fill_in(&mut sources.values)?;
+    let mut failed = false;
+    for finding in sources.findings() {
+        let text = format!("{}: {}", finding.position, finding.text());
+        match finding.severity {
+            Severity::Error => {
+                io.report(&Error::Other(text))?;
+                failed = true;
+            }
+            Severity::Warning => io.warn(&text)?,
+            Severity::Advice => {}
+        }
+    }
+    if failed {
+        return Err(Error::Reported);
+    }
+    for object in &sources.values {
+        if let Some(pod) = crate::manifest::pod_key(object)? {
+            io.line(&format!("pod/{} is good (client dry run)", pod.name()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Applies all objects in one request, so that nothing changes if one of them is not valid.
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let Sources { mut values, positions, .. } = manifests::read(&args.files)?;
+    let Sources { mut values, positions, .. } = manifests::read(&args.files, args.recursive)?;
     args.namespace.fill_in(&mut values)?;
     let objects = values.into_iter().map(structs::from_json);
     let objects = objects.collect::<std::result::Result<_, _>>().map_err(Error::ManifestObject)?;
-    let request = pb::ApplyPodsRequest { objects, dry_run: args.dry_run };
+    let request = pb::ApplyPodsRequest { objects, dry_run: args.dry_run == DryRun::Server };
     let size = request.encoded_len();
     if size > REQUEST {
         let most = REQUEST >> 20;
@@ -58,8 +111,8 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         if !result.error.is_empty() {
             io.report(&Error::Other(result.error.clone()))?;
             failed = true;
-        } else if args.dry_run {
-            io.line(&format!("pod/{name} is good (dry run)"))?;
+        } else if args.dry_run == DryRun::Server {
+            io.line(&format!("pod/{name} is good (server dry run)"))?;
         } else if result.replaced_fields.is_empty() {
             io.line(&format!("pod/{name} {}", result.result))?;
         } else {

@@ -3,9 +3,9 @@
 use clap::Subcommand;
 
 use super::{
-    adopt, apply, condition, delete, describe, exec, export, get, images, kill, kubeconfig, logs,
-    pause, probe, pull, release, remove_images, restart, resume, run_image, start, status, stop,
-    top, validate, version, wait,
+    adopt, apply, condition, delete, describe, diff, exec, explain, export, get, images, kill,
+    kubeconfig, logs, pause, probe, pull, release, remove_images, restart, resume, run_image,
+    start, status, stop, top, validate, version, wait,
 };
 
 #[derive(Debug, Subcommand)]
@@ -19,6 +19,15 @@ pub enum Verb {
                       started again. Nothing is changed if any object is invalid."
     )]
     Apply(apply::Args),
+    /// Print what `apply` of manifests would change, as `diff -u`.
+    #[command(
+        long_about = "Print what `apply` of manifests would change: each pod as `export` prints it, compared \
+                      with the manifest by the host's `diff -u`. The exit status is 0 without a \
+                      difference, 1 with one, and 2 if the manifests are not valid."
+    )]
+    Diff(diff::Args),
+    /// Explain a field of a pod, or the annotations that are settings; needs no daemon.
+    Explain(explain::Args),
     /// Check manifests for errors and advice; needs no daemon.
     #[command(
         long_about = "Check manifests: report errors, fields that have no effect here, and advice, each \

@@ -1,5 +1,7 @@
 //! The columns of `kubectl get pods`, computed from a v1.Pod as kubectl does.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
@@ -26,9 +28,23 @@ pub struct Row {
     kill_held: bool,
     manifest_error: bool,
     wide: [String; 4],
+    labels: BTreeMap<String, String>,
 }
 
 impl Row {
+    pub fn without_labels(self) -> Self {
+        Self { labels: BTreeMap::new(), ..self }
+    }
+
+    /// The cell of `--show-labels`, as kubectl has it.
+    pub fn labels(&self) -> String {
+        if self.labels.is_empty() {
+            return "<none>".to_owned();
+        }
+        let labels = self.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        labels.collect::<Vec<_>>().join(",")
+    }
+
     pub fn cells(&self, wide: bool, now: Timestamp) -> Vec<String> {
         let restarts = match self.last_restart {
             Some(last) if self.restarts != 0 => {
@@ -80,6 +96,7 @@ pub fn row(pod: &Pod) -> Row {
         kill_held: made(pod, ServerMade::KillHeld).next().is_some(),
         manifest_error: pod.metadata.annotations.iter().flatten().any(|(k, _)| k == MANIFEST_ERROR),
         wide: wide(pod),
+        labels: pod.metadata.labels.clone().unwrap_or_default(),
         ..Row::default()
     };
     let initializing =

@@ -3,8 +3,8 @@
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
-use super::names;
 use super::namespace::Namespace;
+use super::{names, nearby};
 use crate::pb;
 
 #[derive(Debug, clap::Args)]
@@ -48,6 +48,8 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         message: args.message.clone(),
     };
     let mut pods = client.pods();
-    call(request, UNARY, |r| pods.set_pod_condition(r)).await?;
+    if let Err(error) = call(request, UNARY, |r| pods.set_pod_condition(r)).await {
+        return Err(nearby::explain(client, (&args.namespace.name(), &name), error).await);
+    }
     io.line(&format!("pod/{name} condition {kind} is {status}"))
 }

@@ -1,9 +1,12 @@
 //! The errors of the client, and their lines on stderr.
 
+use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
 use probelet_api::client::{CallError, ConnectError, with_causes};
+use probelet_text::system_error::without_number;
+use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::{manifest, structs};
@@ -15,7 +18,7 @@ pub enum Error {
     ClosedPipe,
     #[error("{0}")]
     Output(#[source] io::Error),
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {}", path.display(), without_number(&error.to_string()))]
     File {
         path: PathBuf,
         #[source]
@@ -53,6 +56,13 @@ pub enum Error {
     /// The text is kubectl's; the exit status is the command's own.
     #[error("command terminated with exit code {0}")]
     Command(u32),
+    /// An error with what to do about it.
+    #[error("{error}")]
+    Hinted {
+        #[source]
+        error: Box<Error>,
+        hint: String,
+    },
     /// All errors were reported when they happened; only the exit status is left.
     #[error("failed")]
     Reported,
@@ -61,27 +71,58 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The lines for stderr, `error: ` included.
+    /// The lines for stderr, `error: ` and `hint: ` included.
     pub fn lines(&self) -> Vec<String> {
-        match self {
+        let lines = match self {
             Self::ClosedPipe | Self::Reported => Vec::new(),
             Self::Status(status) => status_lines(status),
             Self::Command(_) => vec![self.to_string()],
+            Self::Hinted { error, hint } => {
+                let mut lines = error.lines();
+                lines.push(format!("hint: {hint}"));
+                lines
+            }
             other => vec![format!("error: {other}")],
-        }
+        };
+        lines.iter().map(|line| without_number(line)).collect()
+    }
+
+    /// The error with what to do about it.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self::Hinted { error: Box::new(self), hint: hint.into() }
     }
 
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ClosedPipe => 0,
             Self::Usage(_) => 2,
+            Self::Hinted { error, .. } => error.exit_code(),
             Self::Command(code) => u8::try_from(*code).unwrap_or(u8::MAX),
             _ => 1,
         }
     }
 
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Status(status) if status.code() == tonic::Code::NotFound)
+        self.code() == Some(Code::NotFound)
+    }
+
+    /// The code of the daemon's answer.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Status(status) => Some(status.code()),
+            Self::Hinted { error, .. } => error.code(),
+            _ => None,
+        }
+    }
+
+    /// True if nobody can read a further line of output, so that the verb ends.
+    pub fn is_of_output(&self) -> bool {
+        matches!(self, Self::ClosedPipe | Self::Output(_))
+    }
+
+    /// True if the connection broke before the daemon had answered.
+    pub fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Status(status) if status.source().is_some())
     }
 }
 
@@ -141,8 +182,7 @@ mod tests {
         for v in bad.field_violations {
             details.add_bad_request_violation(v.field, v.description);
         }
-        let status =
-            tonic::Status::with_error_details(tonic::Code::InvalidArgument, "bad", details);
+        let status = tonic::Status::with_error_details(Code::InvalidArgument, "bad", details);
         assert_eq!(
             Error::from(status).lines(),
             ["error: metadata.name: not a DNS label", "error: spec.containers[0].image: required"]

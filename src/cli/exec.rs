@@ -10,9 +10,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::connect::Client;
 use super::error::{Error, Result};
 use super::io::Io;
-use super::names;
 use super::namespace::Namespace;
 use super::terminal::{self, Raw};
+use super::{names, nearby};
 use crate::pb::exec_request::Message;
 use crate::pb::{self, exec_response};
 
@@ -34,8 +34,8 @@ pub struct Args {
     /// Allocate a terminal for the command.
     #[arg(short = 't', long)]
     tty: bool,
-    /// The command and its arguments, run without a shell.
-    #[arg(value_name = "COMMAND", last = true, required = true)]
+    /// The command and its arguments, run without a shell; `--` before it is optional.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required = true)]
     command: Vec<String>,
     #[command(flatten)]
     namespace: Namespace,
@@ -65,7 +65,13 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     };
     send(&sender, Message::Start(start)).await;
     let requests = ReceiverStream::new(requests);
-    let mut answers = client.containers().exec(requests).await?.into_inner();
+    let mut answers = match client.containers().exec(requests).await {
+        Ok(answers) => answers.into_inner(),
+        Err(status) => {
+            let pod = (args.namespace.name(), names::pod(&args.pod)?);
+            return Err(nearby::explain(client, (&pod.0, &pod.1), status.into()).await);
+        }
+    };
     // Only now: a refusal is printed on a terminal in its usual mode.
     let _raw = is_at_terminal.then(Raw::enter).transpose()?;
     if args.stdin {

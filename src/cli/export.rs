@@ -3,39 +3,46 @@
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
-use super::names;
-use super::namespace::Namespace;
+use super::nearby;
+use super::targets::Targets;
 use crate::{pb, structs};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// `NAME` or `pod/NAME`.
-    #[arg(value_name = "NAME")]
-    name: String,
     #[command(flatten)]
-    namespace: Namespace,
+    targets: Targets,
 }
 
 impl Args {
     /// Reports wrong usage, which needs no daemon.
     pub fn check(&self) -> Result<()> {
-        names::pod(&self.name).map(drop)
+        self.targets.check()
     }
 }
 
+/// Prints one manifest of all pods, or nothing of the rest after an error: a part of them is no backup.
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let (namespace, name) = (args.namespace.name(), names::pod(&args.name)?);
-    let request = pb::ExportPodRequest { namespace, name };
-    let mut pods = client.pods();
-    let answer = call(request, UNARY, |r| pods.export_pod(r)).await?;
-    for note in &answer.notes {
-        io.line(&format!("# {note}"))?;
-    }
-    for (index, object) in answer.objects.into_iter().enumerate() {
-        if index > 0 {
-            io.line("---")?;
+    let mut is_first = true;
+    for pod in args.targets.resolve(client).await? {
+        let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+        let request = pb::ExportPodRequest { namespace, name };
+        let mut pods = client.pods();
+        let answer = match call(request, UNARY, |r| pods.export_pod(r)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return Err(nearby::explain(client, (&pod.namespace, &pod.name), error).await);
+            }
+        };
+        for note in &answer.notes {
+            io.line(&format!("# {note}"))?;
         }
-        io.yaml(&structs::to_json(object))?;
+        for object in answer.objects {
+            if !is_first {
+                io.line("---")?;
+            }
+            is_first = false;
+            io.yaml(&structs::to_json(object))?;
+        }
     }
     Ok(())
 }

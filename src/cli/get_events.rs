@@ -13,6 +13,7 @@ use super::object_output::{Output, none_found, print_objects, print_watched};
 use super::objects::{self, text};
 use super::table::Table;
 use super::times::since;
+use super::view::View;
 use crate::pb;
 
 const HEADER: [&str; 5] = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"];
@@ -31,10 +32,11 @@ const WIDE: [&str; 10] = [
 
 pub async fn get(
     client: &Client,
-    (output, is_watch): (Option<Output>, bool),
+    view: &View,
     (of, names): (&Namespaces, &[String]),
     io: &mut Io<'_>,
 ) -> Result<()> {
+    let (output, is_watch) = (view.output, view.watch);
     let pod = match names {
         [] => String::new(),
         [name] => name.clone(),
@@ -48,7 +50,7 @@ pub async fn get(
     let wide = output == Some(Output::Wide);
     let mut header = if of.are_all() { vec!["NAMESPACE"] } else { Vec::new() };
     header.extend(if wide { &WIDE[..] } else { &HEADER });
-    let mut table = Table::new(&header);
+    let mut table = Table::new(&header).header(!view.no_headers);
     let row = |event: &Event| {
         let namespace = of.are_all().then(|| text(&event.metadata.namespace).to_owned());
         namespace.into_iter().chain(row(event, wide, now())).collect()

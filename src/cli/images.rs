@@ -11,6 +11,9 @@ pub struct Args {
     /// Print only names.
     #[arg(short, long)]
     quiet: bool,
+    /// Leave out the line with the names of the columns.
+    #[arg(long)]
+    no_headers: bool,
 }
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
@@ -20,7 +23,8 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         return list.iter().try_for_each(|image| io.line(&image.name));
     }
     let rows: Vec<_> = list.iter().map(row).collect();
-    io.print(&Table::new(&["IMAGE", "TAG", "DIGEST", "SIZE"]).lines(&rows))
+    let table = Table::new(&["IMAGE", "TAG", "DIGEST", "SIZE"]);
+    io.print(&table.header(!args.no_headers).lines(&rows))
 }
 
 fn row(image: &pb::Image) -> Vec<String> {

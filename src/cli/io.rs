@@ -16,11 +16,23 @@ use super::printed::Printed;
 pub struct Io<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
+    is_interactive: bool,
 }
 
 impl<'a> Io<'a> {
+    /// The output of a script: no person reads stderr while the verb runs.
     pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
-        Self { out, err }
+        Self { out, err, is_interactive: false }
+    }
+
+    /// The same, for a person if stderr is a terminal.
+    pub fn for_person(self, is_terminal: bool) -> Self {
+        Self { is_interactive: is_terminal, ..self }
+    }
+
+    /// True if a person reads stderr.
+    pub fn is_interactive(&self) -> bool {
+        self.is_interactive
     }
 
     pub fn line(&mut self, text: &str) -> Result<()> {

@@ -6,7 +6,6 @@ use k8s_openapi::api::core::v1::{
     Container, ContainerPort, ContainerState, ContainerStatus, ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::layout_context::Context;
 use super::layout_env::environment;
@@ -14,7 +13,8 @@ use super::layout_history::history;
 use super::layout_probes::{probes, shim_memory};
 use super::objects::{text, timestamp};
 use super::printed::{Printed, none_if, put};
-use super::times::rfc1123;
+use super::times::{rfc1123, to_come};
+use crate::pb;
 
 pub fn containers(
     out: &mut Printed,
@@ -33,7 +33,10 @@ pub fn containers(
         }
         let live = context.live.iter().find(|live| live.name == container.name);
         if let Some(next) = live.and_then(|live| timestamp(live.next_try)) {
-            put!(out, "    Next Try:\t{}", rfc1123(Some(&Time(next))));
+            put!(out, "    Next Try:\t{}", to_come(next, context.now));
+        }
+        if let Some(live) = live {
+            place(out, live);
         }
         if let Some(shim) = live.and_then(|live| live.shim_memory.as_ref()) {
             put!(out, "    Shim Memory:\t{}", shim_memory(shim));
@@ -127,6 +130,19 @@ fn state(out: &mut Printed, title: &str, state: &ContainerState, cause: Option<&
         if !reason.is_empty() {
             put!(out, "      Reason:\t{}", reason);
         }
+    }
+}
+
+/// What an operator of the host looks for: the process, its attempt and its log.
+fn place(out: &mut Printed, live: &pb::Container) {
+    if live.pid > 0 {
+        put!(out, "    PID:\t{}", live.pid);
+    }
+    if !live.container_id.is_empty() {
+        put!(out, "    Attempt:\t{}", live.attempt);
+    }
+    if !live.log_path.is_empty() {
+        put!(out, "    Log:\t{}", live.log_path);
     }
 }
 

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Probe};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use probelet_text::escape::Escaped;
 
 use super::layout_context::Context;
 use super::objects::{text, timestamp};
 use super::printed::{Printed, put};
-use super::times::{latency, rfc1123, since};
+use super::times::{latency, since, to_come};
 use crate::manifest::on_failure;
 use crate::pb;
 
@@ -27,7 +26,7 @@ pub fn probes(
     let now = context.now;
     let paused_until = live.and_then(|live| timestamp(live.probes_paused_until));
     if let Some(until) = paused_until.filter(|until| *until > now) {
-        put!(out, "    Probes Paused Until:\t{}", rfc1123(Some(&Time(until))));
+        put!(out, "    Probes Paused Until:\t{}", to_come(until, now));
     }
     if let Some(held) = live.and_then(|live| live.kill_held.as_ref()) {
         let (probe, reason) = (&held.probe, &held.reason);
@@ -236,7 +235,7 @@ mod tests {
             now,
         };
         probes(&mut out, &container.unwrap(), Some(&live), &context);
-        let lines = "\x20   Probes Paused Until:\tFri, 15 Jan 2027 08:01:00 +0000
+        let lines = "\x20   Probes Paused Until:\tFri, 15 Jan 2027 08:01:00 +0000 (in 60s)
     Kill Held:\tliveness probe failed 5s ago; 10 of 20 probed containers failed within 10s
     Liveness:\texec [cat /x] delay=0s timeout=1s period=10s #success=1 #failure=3
       On Failure:\tnotify

@@ -1,5 +1,7 @@
 //! The names of objects on the command line: `pods`, `pod NAME`, `pod/NAME`.
 
+use probelet_text::nearest::nearest;
+
 use super::error::{Error, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +14,71 @@ fn kind(text: &str) -> Result<Kind> {
     match text.to_ascii_lowercase().as_str() {
         "pod" | "pods" | "po" => Ok(Kind::Pod),
         "event" | "events" | "ev" => Ok(Kind::Event),
-        _ => Err(Error::Usage(format!("no resource type {text:?}: probelet has pods and events"))),
+        other => Err(Error::Usage(format!("no resource type {text:?}: {}", instead(other)))),
     }
 }
+
+/// What to type in place of a type that this client does not have.
+fn instead(text: &str) -> String {
+    match text {
+        "all" => "`probelet get pods -A` lists all that runs".to_owned(),
+        "image" | "images" => "`probelet images`".to_owned(),
+        "container" | "containers" | "task" | "tasks" => {
+            "`probelet get pods`, and `probelet describe pod NAME` for the containers of one"
+                .to_owned()
+        }
+        text if OF_KUBERNETES.contains(&text) => {
+            "probelet's own client has pods and events; kubectl \
+             has the others if the daemon has --kube-api (docs/kubectl.md)"
+                .to_owned()
+        }
+        text => match nearest(text, ["pod", "pods", "event", "events"]) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "probelet has pods and events; a pod is `pod NAME` or `pod/NAME`".to_owned(),
+        },
+    }
+}
+
+const OF_KUBERNETES: [&str; 38] = [
+    "cm",
+    "configmap",
+    "configmaps",
+    "cj",
+    "cronjob",
+    "cronjobs",
+    "daemonset",
+    "daemonsets",
+    "deploy",
+    "deployment",
+    "deployments",
+    "ds",
+    "ing",
+    "ingress",
+    "job",
+    "jobs",
+    "namespace",
+    "namespaces",
+    "no",
+    "node",
+    "nodes",
+    "ns",
+    "pv",
+    "pvc",
+    "replicaset",
+    "replicasets",
+    "rs",
+    "sa",
+    "secret",
+    "secrets",
+    "service",
+    "serviceaccount",
+    "serviceaccounts",
+    "services",
+    "statefulset",
+    "statefulsets",
+    "sts",
+    "svc",
+];
 
 /// True for `pod/NAME`. The name of an adopted container has a slash too.
 fn has_type(name: &str) -> bool {
@@ -52,6 +116,25 @@ pub fn pods(args: &[String]) -> Result<Vec<String>> {
         (Kind::Pod, names) if !names.is_empty() => Ok(names),
         (Kind::Pod, _) => Err(Error::Usage("the name of a pod is needed".to_owned())),
         (Kind::Event, _) => Err(Error::Usage("this works on pods only".to_owned())),
+    }
+}
+
+/// Reads names of pods after the type: `pod NAME…` or `pod/NAME…`. There may be none.
+pub fn of_pods(args: &[String]) -> Result<Vec<String>> {
+    match resource(args)? {
+        (Kind::Pod, names) => Ok(names),
+        (Kind::Event, _) => Err(Error::Usage("this works on pods only".to_owned())),
+    }
+}
+
+/// Reads names of pods, with the type before them, in each, or not at all. A single word is a name,
+/// unless it is the type alone.
+pub fn plain(args: &[String]) -> Result<Vec<String>> {
+    match args.split_first() {
+        Some((first, rest)) if !first.contains('/') && matches!(kind(first), Ok(Kind::Pod)) => {
+            rest.iter().map(|name| pod(name)).collect()
+        }
+        _ => args.iter().map(|name| pod(name)).collect(),
     }
 }
 

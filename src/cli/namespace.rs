@@ -19,7 +19,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// The namespace that a manifest names.
+    #[cfg(test)]
     pub fn of(name: &str) -> Self {
         Self { namespace: Some(name.to_owned()) }
     }
@@ -84,6 +84,11 @@ impl Namespaces {
         Ok(())
     }
 
+    /// Gives each object of a manifest the namespace of `-n`.
+    pub fn fill_in(&self, objects: &mut [Value]) -> Result<()> {
+        self.one.fill_in(objects)
+    }
+
     /// True if the lists have a column of namespaces.
     pub fn are_all(&self) -> bool {
         self.all_namespaces
@@ -113,6 +118,13 @@ impl Namespaces {
             Some(wanted) if !wanted.is_empty() => namespace == wanted,
             _ => ["", DEFAULT, ADOPTED].contains(&namespace),
         }
+    }
+
+    /// True if a choice of pods, such as `--all`, has those of this namespace: adopted containers are
+    /// meant only by their names, or by their namespace.
+    pub fn shows_own(&self, namespace: &str) -> bool {
+        let is_named = self.one.other() == Some(ADOPTED);
+        self.shows(namespace) && (namespace != ADOPTED || is_named)
     }
 
     pub fn shows_pod(&self, pod: &pb::Pod) -> bool {

@@ -9,7 +9,7 @@ use super::error::{Error, Result};
 use super::io::Io;
 use super::namespace::Namespace;
 use super::times::latency;
-use super::{names, objects};
+use super::{names, nearby, objects};
 use crate::pb;
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,14 @@ enum ProbeKind {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let name = names::pod(&args.pod)?;
-    let deadline = deadline(client, args, &name).await?;
+    match one(client, args, &name, io).await {
+        Err(error) => Err(nearby::explain(client, (&args.namespace.name(), &name), error).await),
+        done => done,
+    }
+}
+
+async fn one(client: &Client, args: &Args, name: &str, io: &mut Io<'_>) -> Result<()> {
+    let deadline = deadline(client, args, name).await?;
     let kind = match args.kind {
         None => "",
         Some(ProbeKind::Liveness) => "liveness",
@@ -52,7 +59,8 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     };
     let container = args.container.clone().unwrap_or_default();
     let namespace = args.namespace.name();
-    let request = pb::RunProbeRequest { namespace, name, container, kind: kind.to_owned() };
+    let (name, kind) = (name.to_owned(), kind.to_owned());
+    let request = pb::RunProbeRequest { namespace, name, container, kind };
     let mut containers = client.containers();
     let answer = call(request, deadline, |r| containers.run_probe(r)).await?;
 

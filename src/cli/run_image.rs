@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use probelet_text::duration::parse;
+use serde_json::{Map, Value, json};
 
 use super::connect::{Client, START, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::namespace::Namespace;
-use super::{adopt, names};
-use crate::pb;
+use super::targets::PodRef;
+use super::{adopt, names, run_foreground};
+use crate::{manifest, pb};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -33,21 +35,34 @@ pub struct Args {
     /// The startup probe; the other probes wait until it has succeeded.
     #[arg(long, value_name = "PROBE")]
     startup: Option<String>,
-    /// The restart policy.
-    #[arg(long, value_enum, value_name = "POLICY", default_value = "Always")]
-    restart: Restart,
+    /// The restart policy. [default: Always, with --rm Never]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    restart: Option<Restart>,
     /// An environment variable; may be repeated.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
     /// Labels; may be repeated or separated by commas.
     #[arg(short, long, value_name = "NAME=VALUE", value_delimiter = ',', value_parser = pair)]
     labels: Vec<(String, String)>,
     /// The port that the container listens on; informational.
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// The time from SIGTERM to SIGKILL.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
     grace: Duration,
+    /// Print a manifest of the pod and create nothing; needs no daemon.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "client", value_parser = ["client"])]
+    dry_run: Option<String>,
+    /// Print the log until the container has ended, then delete the pod; the exit status is the
+    /// container's. The restart policy is Never unless --restart is given.
+    #[arg(long, conflicts_with = "dry_run")]
+    rm: bool,
+    /// Not possible: a container has no stdin. The error says what to do instead.
+    #[arg(short = 'i', long, hide = true)]
+    stdin: bool,
+    /// Not possible: a container has no terminal. The error says what to do instead.
+    #[arg(short = 't', long, hide = true)]
+    tty: bool,
     /// Use the arguments as the command, in place of the image's ENTRYPOINT and CMD.
     #[arg(long, requires = "arguments")]
     command: bool,
@@ -66,6 +81,16 @@ pub enum Restart {
     Never,
 }
 
+impl Restart {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::OnFailure => "OnFailure",
+            Self::Never => "Never",
+        }
+    }
+}
+
 impl From<Restart> for pb::RestartPolicy {
     fn from(restart: Restart) -> Self {
         match restart {
@@ -79,6 +104,88 @@ impl From<Restart> for pb::RestartPolicy {
 fn pair(text: &str) -> std::result::Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        let name = names::pod(&self.name)?;
+        if self.stdin || self.tty {
+            let image = &self.image;
+            let why = "a container has no stdin and no terminal; a command in it may have both";
+            let hint = format!(
+                "`probelet run {name} --image {image} --command -- sleep infinity`, then `probelet \
+                 exec -it {name} -- sh`"
+            );
+            return Err(Error::Usage(why.to_owned()).hint(hint));
+        }
+        Ok(())
+    }
+
+    /// True if only a manifest is printed.
+    pub fn is_dry(&self) -> bool {
+        self.dry_run.is_some()
+    }
+
+    fn restart(&self) -> Restart {
+        let default = if self.rm { Restart::Never } else { Restart::Always };
+        self.restart.unwrap_or(default)
+    }
+}
+
+/// Prints a manifest of the pod.
+pub fn print_manifest(args: &Args, io: &mut Io<'_>) -> Result<()> {
+    let name = names::pod(&args.name)?;
+    let mut annotations = Map::new();
+    let mut container = json!({ "name": name, "image": args.image });
+    let mut set = |field: &str, value: Value| {
+        if let Some(fields) = container.as_object_mut() {
+            fields.insert(field.to_owned(), value);
+        }
+    };
+    if let Some(policy) = &args.image_pull_policy {
+        set("imagePullPolicy", json!(policy));
+    }
+    if !args.arguments.is_empty() {
+        set(if args.command { "command" } else { "args" }, json!(args.arguments));
+    }
+    if !args.env.is_empty() {
+        let env = args.env.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+        set("env", env.collect());
+    }
+    if let Some(port) = args.port {
+        set("ports", json!([{ "containerPort": port }]));
+    }
+    let probes = [
+        ("livenessProbe", "liveness", &args.liveness),
+        ("readinessProbe", "readiness", &args.readiness),
+        ("startupProbe", "startup", &args.startup),
+    ];
+    for (field, kind, url) in probes {
+        let Some(url) = url else { continue };
+        let (probe, is_tls) = manifest::of_short_form(&format!("--{kind}"), url)?;
+        set(field, probe);
+        if is_tls {
+            annotations.insert(format!("probelet.io/{name}.{kind}.grpcTLS"), json!("true"));
+        }
+    }
+    let labels: Map<_, _> = args.labels.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    let mut metadata = json!({ "name": name, "namespace": args.namespace.name() });
+    for (field, values) in [("labels", labels), ("annotations", annotations)] {
+        if let Some(fields) = metadata.as_object_mut().filter(|_| !values.is_empty()) {
+            fields.insert(field.to_owned(), Value::Object(values));
+        }
+    }
+    io.yaml(&json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {
+            "restartPolicy": args.restart().as_str(),
+            "terminationGracePeriodSeconds": args.grace.as_secs(),
+            "containers": [container],
+        },
+    }))
 }
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
@@ -102,7 +209,7 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         liveness_probe: adopt::probe(args.liveness.as_ref()),
         readiness_probe: adopt::probe(args.readiness.as_ref()),
         startup_probe: adopt::probe(args.startup.as_ref()),
-        restart_policy: pb::RestartPolicy::from(args.restart).into(),
+        restart_policy: pb::RestartPolicy::from(args.restart()).into(),
         termination_grace_period: prost_types::Duration::try_from(args.grace).ok(),
         start: true,
         ..pb::CreateContainerRequest::default()
@@ -117,5 +224,9 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     }
     let mut containers = client.containers();
     call(request, START, |r| containers.create_container(r)).await?;
+    if args.rm {
+        let pod = PodRef { namespace: args.namespace.name(), name };
+        return run_foreground::follow_and_delete(client, &pod, io).await;
+    }
     io.line(&format!("pod/{name} created"))
 }

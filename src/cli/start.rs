@@ -3,35 +3,33 @@
 use super::connect::{Client, START, call};
 use super::error::{Error, Result};
 use super::io::Io;
-use super::names;
-use super::namespace::Namespace;
+use super::targets::{PodRef, Targets};
 use crate::pb;
 use crate::pb::container_state::State;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// `NAME` or `pod/NAME`.
-    #[arg(value_name = "NAME")]
-    name: String,
     #[command(flatten)]
-    namespace: Namespace,
+    targets: Targets,
 }
 
 impl Args {
     /// Reports wrong usage, which needs no daemon.
     pub fn check(&self) -> Result<()> {
-        names::pod(&self.name).map(drop)
+        self.targets.check()
     }
 }
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let name = names::pod(&args.name)?;
-    let request =
-        pb::StartContainerRequest { namespace: args.namespace.name(), name: name.clone() };
-    let mut containers = client.containers();
-    let container = call(request, START, |r| containers.start_container(r)).await?;
-    must_have_started(&name, &container)?;
-    io.line(&format!("pod/{name} started"))
+    let start = async |pod: &PodRef| {
+        let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+        let request = pb::StartContainerRequest { namespace, name };
+        let mut containers = client.containers();
+        let container = call(request, START, |r| containers.start_container(r)).await?;
+        must_have_started(&pod.name, &container)?;
+        Ok(format!("pod/{} started", pod.name))
+    };
+    args.targets.each(client, "to start", io, start).await
 }
 
 /// Reports a start that failed: the daemon answers when the container runs or could not be started, and

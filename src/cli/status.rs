@@ -27,6 +27,19 @@ pub struct Args {
     /// answer), `kernelVersion`, `pods` by status, `notReady`, `heldKills` and `restarts`.
     #[arg(short, long, value_enum)]
     output: Option<Format>,
+    // systemctl's `status NAME`: the error says what to do instead.
+    #[arg(hide = true, value_name = "POD")]
+    pods: Vec<String>,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        let Some(pod) = self.pods.first() else { return Ok(()) };
+        let why = "`status` is about the daemon and all pods".to_owned();
+        let hint = format!("`probelet describe pod {pod}` is about one");
+        Err(Error::Usage(why).hint(hint))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

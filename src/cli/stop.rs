@@ -2,43 +2,42 @@
 
 use std::time::Duration;
 
-use probelet_text::duration::parse_seconds;
+use probelet_text::duration::parse_or_zero;
 
 use super::connect::{Client, call};
 use super::error::Result;
+use super::grace;
 use super::io::Io;
-use super::namespace::Namespace;
-use super::{grace, names};
+use super::targets::{PodRef, Targets};
 use crate::pb;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// `NAME` or `pod/NAME`.
-    #[arg(value_name = "NAME")]
-    name: String,
-    /// Seconds from SIGTERM to SIGKILL; by default the container's own.
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    /// The time from SIGTERM to SIGKILL, such as `10` or `1m30s`; by default the pod's own.
+    #[arg(long, value_name = "DURATION", value_parser = parse_or_zero)]
     grace_period: Option<Duration>,
     #[command(flatten)]
-    namespace: Namespace,
+    targets: Targets,
 }
 
 impl Args {
     /// Reports wrong usage, which needs no daemon.
     pub fn check(&self) -> Result<()> {
-        names::pod(&self.name).map(drop)
+        self.targets.check()
     }
 }
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let name = names::pod(&args.name)?;
-    let deadline = grace::deadline(client, &args.namespace, &name, args.grace_period).await?;
-    let request = pb::StopContainerRequest {
-        namespace: args.namespace.name(),
-        name: name.clone(),
-        grace_period: grace::message(args.grace_period),
+    let stop = async |pod: &PodRef| {
+        let deadline = grace::deadline(client, pod, args.grace_period).await?;
+        let request = pb::StopContainerRequest {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            grace_period: grace::message(args.grace_period),
+        };
+        let mut containers = client.containers();
+        call(request, deadline, |r| containers.stop_container(r)).await?;
+        Ok(format!("pod/{} stopped", pod.name))
     };
-    let mut containers = client.containers();
-    call(request, deadline, |r| containers.stop_container(r)).await?;
-    io.line(&format!("pod/{name} stopped"))
+    args.targets.each(client, "to stop", io, stop).await
 }

@@ -23,6 +23,12 @@ impl Table {
         }
     }
 
+    /// The same table without its header, if it is not wanted.
+    pub fn header(mut self, is_wanted: bool) -> Self {
+        self.header = self.header.filter(|_| is_wanted);
+        self
+    }
+
     /// Adds rows. The first rows come with the header, so an empty table has no lines.
     pub fn lines(&mut self, rows: &[Vec<String>]) -> Printed {
         let mut lines = Printed::default();

@@ -285,7 +285,8 @@ async fn life_of_a_pod() {
 
     let met = "pod/web condition met\n";
     assert_eq!(run("wait pod/web --for=condition=Ready").await.1, met);
-    let late = "error: timed out waiting for the condition on pods/web\n";
+    let late = "error: timed out waiting for the condition on pods/web\n\
+                hint: `probelet describe pod web` says what it waits for\n";
     let waited = run("wait web --for restarts=1 --timeout 1s").await;
     assert_eq!((waited.0, waited.2.as_str()), (1, late));
 
@@ -382,7 +383,9 @@ async fn validate_needs_no_daemon() {
 
     manifest(&daemon, &WEB.replace("image: i", "imag: i"));
     let (code, out, _) = probelet(socket, &format!("validate -f {path}")).await;
-    let error = format!("{path}:6:28: error: spec.containers[0].imag: unknown field\n");
+    let error = format!(
+        "{path}:6:28: error: spec.containers[0].imag: unknown field: did you mean \"image\"?\n"
+    );
     assert!(code == 1 && out.starts_with(&error), "{out}");
     manifest(&daemon, "a: 1\nb: [\n");
     let (code, out, _) = probelet(socket, &format!("validate -f {path}")).await;

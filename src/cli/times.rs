@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The time that one probe took: `850µs`, `3.2ms`, `1.05s`.
@@ -55,13 +56,27 @@ fn two(large: i64, large_unit: &str, small: i64, small_unit: &str) -> String {
     }
 }
 
-/// A date as in RFC 1123 with a numeric zone, always UTC.
+/// A date as in RFC 1123 with a numeric zone, in the zone of this machine or of `TZ`, as kubectl has it.
 pub fn rfc1123(time: Option<&Time>) -> String {
     time.map_or_else(
         // Go prints no time as its zero time.
         || "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(),
-        |t| t.0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
+        |t| t.0.to_zoned(zone()).strftime("%a, %d %b %Y %H:%M:%S %z").to_string(),
     )
+}
+
+/// Tests print the same on every machine.
+fn zone() -> TimeZone {
+    if cfg!(test) { TimeZone::UTC } else { TimeZone::system() }
+}
+
+/// A date, and how far it is away if it is still to come: `Fri, 21 Aug 2026 11:15:00 +0000 (in 10m)`.
+pub fn to_come(then: Timestamp, now: Timestamp) -> String {
+    let date = rfc1123(Some(&Time(then)));
+    match then.duration_since(now).as_secs() {
+        seconds @ 0.. => format!("{date} (in {})", human(seconds)),
+        _ => date,
+    }
 }
 
 /// The age of a time.
@@ -79,6 +94,14 @@ mod tests {
         for (micros, text) in cases {
             assert_eq!(latency(Duration::from_micros(micros)), text);
         }
+    }
+
+    #[test]
+    fn only_a_time_to_come_has_a_distance() {
+        let now: Timestamp = "2026-08-21T11:05:00Z".parse().unwrap();
+        let then: Timestamp = "2026-08-21T11:15:00Z".parse().unwrap();
+        assert_eq!(to_come(then, now), "Fri, 21 Aug 2026 11:15:00 +0000 (in 10m)");
+        assert_eq!(to_come(now, then), "Fri, 21 Aug 2026 11:05:00 +0000");
     }
 
     #[test]

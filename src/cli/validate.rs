@@ -12,13 +12,16 @@ pub struct Args {
     /// A manifest, a folder of manifests, or - for stdin; may be repeated.
     #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
     files: Vec<PathBuf>,
+    /// Read the folders below a folder too.
+    #[arg(short = 'R', long)]
+    recursive: bool,
     /// Exit with 1 for warnings and advice too.
     #[arg(long)]
     strict: bool,
 }
 
 pub fn run(args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let sources = Sources::read(manifests::texts(&args.files)?);
+    let sources = Sources::read(manifests::texts(&args.files, args.recursive)?);
     let findings = sources.findings();
     for finding in &findings {
         io.line(&line(finding))?;

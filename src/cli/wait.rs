@@ -2,29 +2,25 @@
 
 use std::time::Duration;
 
-use probelet_text::duration::parse;
+use probelet_text::duration::parse_or_zero;
 use tonic::Code;
 
 use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
-use super::names;
-use super::namespace::Namespace;
+use super::targets::{PodRef, Targets, for_each};
 use crate::pb::{self, wait_pod_request::Condition};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// `NAME` or `pod/NAME`.
-    #[arg(value_name = "POD")]
-    pod: String,
     /// `condition=Ready`, `condition=Ready=false`, `delete`, or `restarts=N` (N or more).
     #[arg(long = "for", value_name = "CONDITION", value_parser = condition)]
     condition: Condition,
-    /// The longest wait, up to 1h; 0s checks once.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = timeout)]
+    /// The longest wait for each pod, up to 1h; 0 checks once.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_or_zero)]
     timeout: Duration,
     #[command(flatten)]
-    namespace: Namespace,
+    targets: Targets,
 }
 
 fn condition(text: &str) -> std::result::Result<Condition, String> {
@@ -41,33 +37,48 @@ fn condition(text: &str) -> std::result::Result<Condition, String> {
     }
 }
 
-fn timeout(text: &str) -> std::result::Result<Duration, String> {
-    if matches!(text, "0" | "0s") { Ok(Duration::ZERO) } else { parse(text) }
-}
-
 impl Args {
     /// Reports wrong usage, which needs no daemon.
     pub fn check(&self) -> Result<()> {
-        names::pod(&self.pod).map(drop)
+        self.targets.check()
     }
 }
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let name = names::pod(&args.pod)?;
-    let request = pb::WaitPodRequest {
-        namespace: args.namespace.name(),
-        name: name.clone(),
-        condition: Some(args.condition),
-        timeout: prost_types::Duration::try_from(args.timeout).ok(),
-    };
-    let deadline = args.timeout.saturating_add(UNARY);
-    let mut pods = client.pods();
-    match call(request, deadline, |r| pods.wait_pod(r)).await {
-        Ok(_) => io.line(&format!("pod/{name} condition met")),
-        Err(Error::Status(status)) if status.code() == Code::DeadlineExceeded => {
-            Err(Error::Other(format!("timed out waiting for the condition on pods/{name}")))
+    let wait = async |pod: &PodRef| {
+        let request = pb::WaitPodRequest {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            condition: Some(args.condition),
+            timeout: prost_types::Duration::try_from(args.timeout).ok(),
+        };
+        let deadline = args.timeout.saturating_add(UNARY);
+        let mut pods = client.pods();
+        let name = &pod.name;
+        match call(request, deadline, |r| pods.wait_pod(r)).await {
+            Ok(_) => Ok(format!("pod/{name} condition met")),
+            Err(error) if error.code() == Some(Code::DeadlineExceeded) => {
+                let why = format!("timed out waiting for the condition on pods/{name}");
+                let hint = format!("`probelet describe pod {name}` says what it waits for");
+                Err(Error::Other(why).hint(hint))
+            }
+            Err(error) => Err(error),
         }
-        Err(error) => Err(error),
+    };
+    let pods = args.targets.resolve(client).await?;
+    if pods.is_empty() {
+        return Err(Error::Other("no matching resources found".to_owned()));
+    }
+    for_each(client, &pods, &aim(args.condition), io, wait).await
+}
+
+/// The condition as a person is told that it is waited for.
+fn aim(condition: Condition) -> String {
+    match condition {
+        Condition::Ready(true) => "to be ready".to_owned(),
+        Condition::Ready(false) => "to be not ready".to_owned(),
+        Condition::Removed(_) => "to be deleted".to_owned(),
+        Condition::Restarts(count) => format!("to reach restarts={count}"),
     }
 }
 
@@ -90,7 +101,5 @@ mod tests {
         {
             assert!(condition(text).is_err(), "{text}");
         }
-        let minute = Duration::from_secs(60);
-        assert_eq!((timeout("0s"), timeout("1m")), (Ok(Duration::ZERO), Ok(minute)));
     }
 }

@@ -39,8 +39,9 @@ fn serve_refuses_the_address_of_a_daemon() {
 
 #[test]
 fn a_completion_script_names_the_program() {
-    let script = String::from_utf8(completion(clap_complete::Shell::Bash)).unwrap();
-    assert!(script.contains("complete -F _probelet"), "{script}");
+    let script =
+        String::from_utf8(completion::script(clap_complete::Shell::Bash).unwrap()).unwrap();
+    assert!(script.contains("-F _clap_complete_probelet probelet"), "{script}");
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn an_error_of_the_file_has_its_line() {
         (
             "metrics-address = 'here'",
             "DIR/config.toml:1: metrics-address: invalid value 'here' for '--metrics-address \
-             <ADDR>': invalid socket address syntax",
+             <ADDR>': must be ADDRESS:PORT, such as 127.0.0.1:9464",
         ),
         (
             "[brake]\nburst = 1",
@@ -130,5 +131,76 @@ fn settings_have_every_flag_with_its_value() {
     assert!(value("manifest-dir").is_empty());
     for flag in Config::RELOADED {
         assert!(settings.contains_key(flag), "{flag}");
+    }
+}
+
+/// The text of an error, as it is printed.
+fn refusal(line: &str) -> String {
+    let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+    let error = CommandLine::try_parse_from(&words).unwrap_err();
+    usage_text(&error, &words[1..], false)
+}
+
+/// clap checks the types of arguments only when they are read.
+#[test]
+fn no_verb_has_a_flag_of_the_connection_for_another_purpose() {
+    let command = CommandLine::command();
+    let of_all: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    for verb in command.get_subcommands() {
+        let mut flags = verb.get_arguments().filter_map(clap::Arg::get_long);
+        assert_eq!(flags.find(|flag| of_all.contains(flag)), None, "{}", verb.get_name());
+    }
+}
+
+#[test]
+fn the_advice_for_other_tools_names_what_exists() {
+    let command = CommandLine::command();
+    let own: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    for (verb, advice) in other_tools::verbs() {
+        assert!(!own.contains(&verb), "{verb} is probelet's own");
+        for named in advice.split("`probelet ").skip(1) {
+            let name = named.split([' ', '`']).next().unwrap();
+            assert!(own.contains(&name), "{verb}: there is no verb {name}");
+        }
+    }
+}
+
+#[test]
+fn a_verb_of_another_tool_leads_to_ours() {
+    for (line, expected) in [
+        ("probelet ps -a", "tip: for `ps` of docker: `probelet get pods`"),
+        ("probelet rm web", "tip: for `rm` of docker: `probelet delete pod web`"),
+        ("probelet inspect pod/web", "`probelet describe pod web`"),
+        ("probelet rollout restart deployment/web", "`probelet restart web`"),
+        ("probelet run --name web nginx", "tip: the name comes first"),
+        ("probelet stop -t 10 web", "tip: --grace-period SECONDS"),
+        ("probelet gte pods", "tip: did you mean `probelet get`?"),
+        ("probelet get pods --al-namespaces", "'--all-namespaces'"),
+    ] {
+        let text = refusal(line);
+        assert!(text.contains(expected), "{line}: {text}");
+    }
+}
+
+#[test]
+fn no_error_has_words_of_rusts_parsers() {
+    for (line, expected) in [
+        ("probelet logs web --tail x", "must be a whole number"),
+        ("probelet logs web --limit-bytes 99999999999999999999999", "is too large"),
+        ("probelet run web --image i --port 70000", "70000 is not in"),
+        ("probelet run web --image i --port x", "must be a whole number"),
+        ("probelet serve --storm-share x", "must be "),
+        ("probelet serve --metrics-address here", "must be ADDRESS:PORT"),
+        ("probelet serve --log-max-files x", "must be "),
+        ("probelet get pods --address a/b", "must be HOST:PORT"),
+        ("probelet logs web --since-time now", "must be a time such as"),
+        ("probelet pause web --for ten", "must be a time like 10, 10s or 1m30s"),
+        ("probelet delete pod web --wait=no", "[possible values: true, false]"),
+    ] {
+        let text = refusal(line);
+        assert!(text.contains(expected), "{line}: {text}");
+        for word in ["digit", "literal", "parse", "syntax", "FromStr", "strconv"] {
+            assert!(!text.to_lowercase().contains(word), "{line}: {text}");
+        }
     }
 }

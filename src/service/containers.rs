@@ -95,7 +95,7 @@ impl Containers for ContainersApi {
     ) -> Answer<pb::RemoveContainerResponse> {
         let by = caller(&request);
         let pb::RemoveContainerRequest { namespace, name, grace_period } = request.into_inner();
-        let removed = self.control.remove(by, (&namespace, &name), grace_period).await;
+        let removed = self.control.remove(by, (&namespace, &name), grace_period, true).await;
         answer(removed.map(|()| pb::RemoveContainerResponse {}))
     }
 

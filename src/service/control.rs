@@ -119,18 +119,22 @@ impl ContainerControl {
         self.answers.named_when((&pod, &status.name), "restart", timeout, restarted).await
     }
 
-    /// Stops and deletes a pod, and waits for its end.
+    /// Stops and deletes a pod, and waits for its end if `is_awaited`.
     pub async fn remove(
         &self,
         by: Option<Caller>,
         (namespace, name): (&str, &str),
         grace: Option<prost_types::Duration>,
+        is_awaited: bool,
     ) -> Result<()> {
         let pod = &self.supervisor.find(namespace, name)?;
         let grace = duration("gracePeriod", grace)?;
         let timeout = self.grace_of(pod, grace)?.saturating_add(MARGIN);
         self.supervisor.requests().want(pod, Wanted::Removed, grace, by)?;
-        Ok(self.supervisor.wait_gone(pod, timeout).await?)
+        if is_awaited {
+            self.supervisor.wait_gone(pod, timeout).await?;
+        }
+        Ok(())
     }
 
     /// The given grace period, or the pod's own.

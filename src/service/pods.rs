@@ -103,8 +103,8 @@ impl Pods for PodsApi {
         request: Request<pb::RemovePodRequest>,
     ) -> Answer<pb::RemovePodResponse> {
         let by = caller(&request);
-        let pb::RemovePodRequest { namespace, name, grace_period } = request.into_inner();
-        let removed = self.control.remove(by, (&namespace, &name), grace_period).await;
+        let pb::RemovePodRequest { namespace, name, grace_period, no_wait } = request.into_inner();
+        let removed = self.control.remove(by, (&namespace, &name), grace_period, !no_wait).await;
         answer(removed.map(|()| pb::RemovePodResponse {}))
     }
 }

@@ -43,6 +43,14 @@ pub enum ConnectError {
         /// The error of the operating system.
         cause: String,
     },
+    /// The caller may not use the socket.
+    #[error("cannot connect to probelet at {at}: {cause}")]
+    Denied {
+        /// The socket or the address.
+        at: String,
+        /// The error of the operating system.
+        cause: String,
+    },
     /// The connection was refused, broke, or took longer than 5 s.
     #[error("cannot connect to probelet at {at}: {cause}")]
     Failed {
@@ -102,8 +110,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::NotRunning`] if no process listens on the socket, else
-    /// [`ConnectError::Failed`].
+    /// [`ConnectError::NotRunning`] if no process listens on the socket,
+    /// [`ConnectError::Denied`] if the caller may not use it, else [`ConnectError::Failed`].
     pub async fn by_socket(socket: &Path) -> Result<Self, ConnectError> {
         let path = socket.to_owned();
         let connector = tower::service_fn(move |_: Uri| open(path.clone()));
@@ -217,6 +225,7 @@ fn refused(at: String, error: &tonic::transport::Error) -> ConnectError {
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                     ConnectError::NotRunning { at, cause }
                 }
+                io::ErrorKind::PermissionDenied => ConnectError::Denied { at, cause },
                 _ => ConnectError::Failed { at, cause },
             };
         }

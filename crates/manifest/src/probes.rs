@@ -100,9 +100,26 @@ impl Handlers {
     }
 }
 
-/// `container` has the ports that the probe may name.
-pub fn render(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
-    let handler = match &spec.handler {
+/// The object of a probe in short form (`http://:8080/healthz`), with its handler alone, and whether it
+/// needs the setting `grpcTLS`.
+///
+/// # Errors
+///
+/// The text is no probe.
+pub fn of_short_form(field: &str, text: &str) -> Result<(serde_json::Value, bool), SpecError> {
+    let handler = probelet_domain::spec::short_form::handler(field, text)?;
+    let is_tls = matches!(&handler, Handler::Grpc(grpc) if grpc.tls);
+    let number = |port: &PortRef| match port {
+        PortRef::Number(number) => Some(*number),
+        PortRef::Name(_) => None,
+    };
+    let probe = serde_json::to_value(render_handler(&handler, number));
+    let probe = probe.map_err(|error| SpecError::new(field, error.to_string()))?;
+    Ok((probe, is_tls))
+}
+
+fn render_handler(handler: &Handler, number: impl Fn(&PortRef) -> Option<u16>) -> k8s::Probe {
+    match handler {
         Handler::HttpGet(http) => {
             k8s::Probe { http_get: Some(http_get::render(http)), ..k8s::Probe::default() }
         }
@@ -113,7 +130,7 @@ pub fn render(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
         }
         Handler::Grpc(grpc) => {
             // Kubernetes' field is a number. 0 stands for a name that no port of the container has.
-            let port = container.resolve_port(&grpc.port).unwrap_or_default();
+            let port = number(&grpc.port).unwrap_or_default();
             let grpc = k8s::GRPCAction { port: port.into(), service: Some(grpc.service.clone()) };
             k8s::Probe { grpc: Some(grpc), ..k8s::Probe::default() }
         }
@@ -121,7 +138,12 @@ pub fn render(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
             let exec = k8s::ExecAction { command: Some(exec.command.clone()) };
             k8s::Probe { exec: Some(exec), ..k8s::Probe::default() }
         }
-    };
+    }
+}
+
+/// `container` has the ports that the probe may name.
+pub fn render(container: &ContainerSpec, spec: &ProbeSpec) -> k8s::Probe {
+    let handler = render_handler(&spec.handler, |port| container.resolve_port(port).ok());
     let short = |value: Duration| i32::try_from(seconds(value)).unwrap_or(i32::MAX);
     k8s::Probe {
         // Kubernetes leaves this field out if it is 0.

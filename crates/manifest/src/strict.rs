@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::field_path::{WHOLE, member};
 use crate::manifest_error::ManifestError;
+use crate::suggestion::unknown_field;
 use probelet_domain::spec::SpecError;
 
 /// The pod without its unknown fields, and an error for each of those.
@@ -32,7 +33,9 @@ fn tolerant<T: DeserializeOwned + Resource>(
     identity(value, version, T::KIND)?;
     let mut errors = Vec::new();
     let unknown = &mut |path: Path<'_>| {
-        errors.push(SpecError::new(text_of(&path), "unknown field"));
+        let path = text_of(&path);
+        let why = unknown_field(&path);
+        errors.push(SpecError::new(path, why));
     };
     match read(value, unknown) {
         Ok(object) => Ok((object, errors)),

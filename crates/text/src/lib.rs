@@ -1,7 +1,10 @@
 //! Texts that people write and read, for the client and the daemon: escapes of text for terminals and
-//! logs, and durations as Go writes them.
+//! logs, durations that people write, near names, and errors of the operating system.
 
 #![warn(missing_docs)]
 
 pub mod duration;
 pub mod escape;
+pub mod nearest;
+pub mod parser_error;
+pub mod system_error;

@@ -166,7 +166,7 @@ async fn a_pause_prints_its_end() {
 
 #[test]
 fn a_pause_needs_a_length() {
-    for line in ["pause web", "pause web --for 10", "pause web --for 0s", "pause web --for -1m"] {
+    for line in ["pause web", "pause web --for ten", "pause web --for 0s", "pause web --for -1m"] {
         let args = ["probelet"].into_iter().chain(line.split(' '));
         assert!(Cli::try_parse_from(args).is_err(), "{line}");
     }

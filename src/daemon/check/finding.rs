@@ -1,6 +1,7 @@
 //! A result of `check` and its output.
 
 use probelet_text::escape::Escaped;
+use probelet_text::system_error::without_number;
 
 /// How good something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -32,21 +33,12 @@ impl Finding {
     }
 
     pub fn degraded(subject: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
-        Self { subject, verdict: Verdict::Degraded, found: without_number(found.into()), advice }
+        Self { subject, verdict: Verdict::Degraded, found: without_number(&found.into()), advice }
     }
 
     pub fn broken(subject: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
-        Self { subject, verdict: Verdict::Broken, found: without_number(found.into()), advice }
+        Self { subject, verdict: Verdict::Broken, found: without_number(&found.into()), advice }
     }
-}
-
-/// The text without the number that Rust adds to errors of the operating system.
-fn without_number(mut text: String) -> String {
-    if let Some(start) = text.find(" (os error ") {
-        let rest = text.split_off(start);
-        text.push_str(rest.split_once(')').map_or("", |(_, after)| after));
-    }
-    text
 }
 
 /// The format of the output.

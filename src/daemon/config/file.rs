@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use probelet_text::parser_error::plain;
+
 use crate::{files, trusted};
 
 /// The file that is read if none is named.
@@ -130,7 +132,7 @@ fn with_default(
 }
 
 fn first_line(error: &clap::Error) -> String {
-    let text = error.render().to_string();
+    let text = plain(&error.render().to_string());
     let line = text.lines().next().unwrap_or_default();
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }

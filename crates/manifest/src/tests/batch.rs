@@ -289,5 +289,8 @@ fn all_errors_are_reported_together_with_the_warnings() {
 #[test]
 fn a_misspelt_field_is_not_reported_as_missing_too() {
     let batch = batch_of(&POD.replace("image: i", "imag: i"));
-    assert_eq!(errors(&batch), ["0 spec.containers[0].imag: unknown field"]);
+    assert_eq!(
+        errors(&batch),
+        ["0 spec.containers[0].imag: unknown field: did you mean \"image\"?"]
+    );
 }

@@ -145,9 +145,9 @@ fn unknown_fields_and_wrong_types_have_their_paths() {
     assert_eq!(
         refusals(&text),
         [
-            "spec.containers[0].livenessProb: unknown field",
-            "spec.containers[0].livenessProbe.httpGet.paht: unknown field",
-            "spec.hostNam: unknown field",
+            "spec.containers[0].livenessProb: unknown field: did you mean \"livenessProbe\"?",
+            "spec.containers[0].livenessProbe.httpGet.paht: unknown field: did you mean \"path\"?",
+            "spec.hostNam: unknown field: did you mean \"hostname\"?",
         ]
     );
     assert_eq!(

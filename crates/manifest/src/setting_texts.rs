@@ -1,9 +1,12 @@
-//! The annotations and labels that a user may set, for `probelet-annotations(7)`.
+//! The annotations and labels that a user may set, for `probelet-annotations(7)` and `probelet explain`.
 
 /// A setting: its key without `probelet.io/`, an example of its value, and what it does.
 pub struct Annotation {
+    /// The key without `probelet.io/`.
     pub key: &'static str,
+    /// A valid value.
     pub example: &'static str,
+    /// What it does.
     pub text: &'static str,
 }
 
@@ -11,7 +14,7 @@ const fn new(key: &'static str, example: &'static str, text: &'static str) -> An
     Annotation { key, example, text }
 }
 
-/// Annotations of a pod as a whole.
+/// Settings of a pod as a whole.
 pub const OF_POD: [Annotation; 3] = [
     new("network", "none", "No CNI plugin connects the pod: it has only its loopback."),
     new(
@@ -28,7 +31,7 @@ pub const OF_POD: [Annotation; 3] = [
     ),
 ];
 
-/// Annotations of one container; `CONTAINER` is its name.
+/// Settings of one container; `CONTAINER` is its name.
 pub const OF_CONTAINER: [Annotation; 10] = [
     new(
         "CONTAINER.maxRestarts",
@@ -79,7 +82,7 @@ pub const OF_CONTAINER: [Annotation; 10] = [
     new("CONTAINER.logMaxFiles", "3", "As `logMaxFiles` of the pod, for this container."),
 ];
 
-/// Annotations of one probe; `PROBE` is `liveness`, `readiness` or `startup`.
+/// Settings of one probe; `PROBE` is `liveness`, `readiness` or `startup`.
 pub const OF_PROBE: [Annotation; 6] = [
     new("CONTAINER.PROBE.periodMilliseconds", "500", "The period, from 100."),
     new("CONTAINER.PROBE.timeoutMilliseconds", "300", "The timeout, from 1."),
@@ -127,10 +130,10 @@ mod tests {
     #[test]
     fn the_page_has_exactly_the_settings_that_manifests_may_have() {
         let named: BTreeSet<_> = all().map(|one| one.key.rsplit('.').next().unwrap()).collect();
-        let settings: BTreeSet<_> = probelet::manifest::settings().into_iter().collect();
+        let settings: BTreeSet<_> = crate::settings().into_iter().collect();
         assert_eq!(named, settings);
         let labels: BTreeSet<_> = LABELS.iter().map(|(label, _)| *label).collect();
-        let all: BTreeSet<_> = probelet::domain::adopt::LABELS.into_iter().collect();
+        let all: BTreeSet<_> = probelet_domain::adopt::LABELS.into_iter().collect();
         assert_eq!(labels, all);
     }
 
@@ -149,8 +152,8 @@ mod tests {
                  probelet.io/{key}: {example:?}\nspec:\n  containers:\n  - {{name: other, image: a}}\n  \
                  - name: app\n    image: a\n    {kind}Probe: {{{probe}}}\n"
             );
-            let read = probelet::manifest::parse(&manifest, "uid".to_owned())
-                .and_then(|parsed| probelet::manifest::validate(parsed.spec));
+            let read = crate::parse(&manifest, "uid".to_owned())
+                .and_then(|parsed| crate::validate(parsed.spec));
             assert!(read.is_ok(), "{key}: {:?}", read.err());
         }
     }
