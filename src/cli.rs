@@ -42,6 +42,7 @@ mod nearby;
 mod object_output;
 mod objects;
 mod pause;
+mod port_forward;
 mod printed;
 mod probe;
 mod pull;
@@ -114,6 +115,7 @@ async fn attempt(connection: &Connection, verb: &Verb, io: &mut Io<'_>) -> Resul
         Verb::Release(args) => release::run(&client, args, io).await,
         Verb::Pull(args) => pull::run(&client, args, io).await,
         Verb::Exec(args) => exec::run(&client, args, io).await,
+        Verb::PortForward(args) => port_forward::run(&client, args, io).await,
         Verb::Top(args) => top::run(&client, args, io).await,
         Verb::Wait(args) => wait::run(&client, args, io).await,
         Verb::Images(args) => images::run(&client, args, io).await,
@@ -130,6 +132,7 @@ fn check(verb: &Verb) -> Result<()> {
         Verb::Describe(args) => args.check(),
         Verb::Delete(args) => args.check(),
         Verb::Exec(args) => args.check(),
+        Verb::PortForward(args) => args.check(),
         Verb::Top(args) => args.check(),
         Verb::Wait(args) => args.check(),
         Verb::Logs(args) => args.check(),

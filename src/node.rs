@@ -37,6 +37,7 @@ mod local;
 mod locks;
 mod log_files;
 mod log_handover;
+pub mod loopback;
 mod network;
 mod ooms;
 mod pending_records;

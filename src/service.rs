@@ -25,6 +25,7 @@ mod logs;
 mod meta;
 mod pod_queries;
 mod pods;
+mod port_forward;
 mod probe_requests;
 mod probes;
 mod recovery_gate;

@@ -4,8 +4,8 @@ use clap::Subcommand;
 
 use super::{
     adopt, apply, condition, delete, describe, diff, exec, explain, export, get, images, kill,
-    kubeconfig, logs, pause, probe, pull, release, remove_images, restart, resume, run_image,
-    start, status, stop, top, validate, version, wait,
+    kubeconfig, logs, pause, port_forward, probe, pull, release, remove_images, restart, resume,
+    run_image, start, status, stop, top, validate, version, wait,
 };
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +55,8 @@ pub enum Verb {
     Kill(kill::Args),
     /// Run a command in a container and exit with its status.
     Exec(exec::Args),
+    /// Forward ports of this host to ports of a pod, also those on its loopback.
+    PortForward(port_forward::Args),
     /// Run a probe once, now, and print its result, without any effect on the container.
     #[command(
         long_about = "Run a probe once, now, and print its result. No counter changes and the container \

@@ -151,6 +151,15 @@ impl Pods for Fake {
         }
     }
 
+    type PortForwardStream = Streaming<pb::PortForwardResponse>;
+
+    async fn port_forward(
+        &self,
+        _: Request<tonic::Streaming<pb::PortForwardRequest>>,
+    ) -> Answer<Self::PortForwardStream> {
+        Err(Status::unimplemented("no verb of these tests calls this"))
+    }
+
     async fn set_pod_condition(
         &self,
         r: Request<pb::SetPodConditionRequest>,

@@ -40,7 +40,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     (
         "expose",
         "kubectl",
-        "one host has no Services: a `hostPort` in the manifest makes a port reachable, and `kubectl port-forward` with --kube-api",
+        "one host has no Services: a `hostPort` in the manifest makes a port reachable, and `probelet port-forward NAME 8080` from this host only",
     ),
     ("events", "kubectl, docker", "`probelet get events`, with -w to follow"),
     ("label", "kubectl", EDIT),

@@ -5,14 +5,11 @@
 //! serves connections behind it. Each one finds the pod's running task anew, so a forward survives a
 //! restart of the container. A port that cannot be reached has a text on its error stream.
 
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use probelet_kube_wire::status::Status;
-use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
@@ -23,10 +20,10 @@ use super::exchange::{FromClient, Gone, Incoming, ToClient, Until, UntilGone};
 use super::sources::of_supervisor;
 use crate::domain::exit::Operator;
 use crate::domain::pod_key::PodKey;
-use crate::node::Target;
+use crate::node::{Target, loopback};
 use crate::supervisor::{Supervisor, SupervisorError};
 
-/// The time to find the running task, and for the connection to a port.
+/// The time to find the running task.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How often a pod is asked that has too many requests, with a pause before each further try.
 const BUSY_TRIES: u32 = 250;
@@ -201,26 +198,12 @@ async fn copy(stream: TcpStream, from: &mut FromClient, data: &ToClient) {
     }
 }
 
-/// Connects to the IPv4 loopback, or else to the one of IPv6.
+/// Connects to the port of the pod's running task.
 async fn connect(pod: &dyn Pod, port: u16) -> Result<TcpStream, String> {
     let found = timeout(CONNECT, pod.target()).await;
     let found = found.map_err(|_| format!("pod {:?} has not answered in time", pod.name()))?;
     let target = found.map_err(|status| status.message().to_owned())?;
-    let first = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let second = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
-    match open(target.as_ref(), first).await {
-        Ok(stream) => Ok(stream),
-        Err(error) => open(target.as_ref(), second).await.map_err(|_| error.to_string()),
-    }
-}
-
-async fn open(target: &dyn Target, at: SocketAddr) -> io::Result<TcpStream> {
-    let stream = timeout(CONNECT, target.tcp_socket(at)?.connect(at)).await??;
-    // A probe's socket is closed with RST, which would cut off what is not sent yet.
-    set_socket_linger(&stream, None)?;
-    // Without it small messages are delayed, which is no error.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+    loopback::connect(target.as_ref(), port).await.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

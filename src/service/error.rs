@@ -71,6 +71,13 @@ pub enum Error {
     /// A task that reads files was stopped.
     #[error(transparent)]
     Task(#[from] JoinError),
+    #[error("port {port} of pods {pod:?} takes no connection: {error}")]
+    Port {
+        port: u16,
+        pod: PodKey,
+        #[source]
+        error: io::Error,
+    },
     #[error("the command did not end within {0} s")]
     CommandTimeout(f64),
     #[error("the command wrote more than {0} bytes: use Exec")]
@@ -154,6 +161,7 @@ fn code(error: &Error) -> Code {
         Error::CommandTimeout(_) | Error::NoStart => Code::DeadlineExceeded,
         Error::CommandOutput(_) | Error::TooManyCalls(_) => Code::ResourceExhausted,
         Error::UnknownExit
+        | Error::Port { .. }
         | Error::Recovering
         | Error::Pull { fault: PullFault::Unreachable, .. } => Code::Unavailable,
     }

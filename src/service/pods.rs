@@ -10,6 +10,7 @@ use super::conditions::Conditions;
 use super::control::ContainerControl;
 use super::error::answer;
 use super::pod_queries::PodQueries;
+use super::port_forward::PortForwards;
 use super::streams::{Streaming, Streams};
 use crate::pb;
 use crate::pb::pods_server::Pods;
@@ -24,6 +25,7 @@ pub struct PodsApi {
     queries: PodQueries,
     conditions: Conditions,
     control: ContainerControl,
+    forwards: PortForwards,
 }
 
 impl PodsApi {
@@ -33,12 +35,14 @@ impl PodsApi {
             queries: PodQueries::new(supervisor.clone(), streams.clone()),
             conditions: Conditions::new(supervisor.clone()),
             control: ContainerControl::new(supervisor.clone()),
+            forwards: PortForwards::new(supervisor.clone(), streams.clone()),
         }
     }
 }
 
 #[async_trait]
 impl Pods for PodsApi {
+    type PortForwardStream = Streaming<pb::PortForwardResponse>;
     type WatchPodsStream = Streaming<pb::Pod>;
 
     async fn apply_pod(
@@ -89,6 +93,13 @@ impl Pods for PodsApi {
 
     async fn wait_pod(&self, request: Request<pb::WaitPodRequest>) -> Answer<pb::WaitPodResponse> {
         answer(self.queries.wait(request.into_inner()).await)
+    }
+
+    async fn port_forward(
+        &self,
+        request: Request<tonic::Streaming<pb::PortForwardRequest>>,
+    ) -> Answer<Self::PortForwardStream> {
+        answer(self.forwards.open(caller(&request), request.into_inner()).await)
     }
 
     async fn set_pod_condition(

@@ -1,10 +1,13 @@
 //! Port-forwards over real WebSockets to real ports.
 
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
 use probelet_kube_wire::channels::{PortForwardFramer, Protocol};
+use rustix::net::sockopt::set_socket_linger;
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::sync::Semaphore;
