@@ -157,4 +157,39 @@ mod tests {
             assert!(read.is_ok(), "{key}: {:?}", read.err());
         }
     }
+
+    fn page() -> String {
+        let mut text = "# Annotations and labels\n\nMade from `crates/manifest/src/setting_texts.rs` by a \
+                        test, with `PROBELET_WRITE_DOCS=1 cargo test -p probelet-manifest annotations`. \
+                        `probelet explain annotations` prints them too.\n\nSettings for which Kubernetes \
+                        has no field are annotations of the pod: `probelet.io/KEY`.\n"
+            .to_owned();
+        let groups: [(&str, &[Annotation]); 3] = [
+            ("Of a pod", &OF_POD),
+            ("Of a container, whose name is `CONTAINER`", &OF_CONTAINER),
+            ("Of a probe, where `PROBE` is `liveness`, `readiness` or `startup`", &OF_PROBE),
+        ];
+        for (title, annotations) in groups {
+            text += &format!("\n## {title}\n\n| key | for example | |\n|---|---|---|\n");
+            for Annotation { key, example, text: meaning } in annotations {
+                text += &format!("| `{key}` | `{example}` | {meaning} |\n");
+            }
+        }
+        text += "\n## Labels of containers of other clients\n\nThey ask probelet to adopt the container \
+                 ([adopted containers](adopted-containers.md)).\n\n| label | |\n|---|---|\n";
+        for (label, meaning) in LABELS {
+            text += &format!("| `{label}` | {meaning} |\n");
+        }
+        text
+    }
+
+    #[test]
+    fn the_documented_annotations_are_these() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/annotations.md");
+        if std::env::var_os("PROBELET_WRITE_DOCS").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page(), "docs/annotations.md is stale: PROBELET_WRITE_DOCS=1 writes it");
+    }
 }
