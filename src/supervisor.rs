@@ -403,7 +403,7 @@ impl Supervisor {
         self.resources.runtime.log_path(id)
     }
 
-    pub fn events(&self) -> &EventLog {
+    pub fn events(&self) -> &Arc<EventLog> {
         &self.resources.events
     }
 

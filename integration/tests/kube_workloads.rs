@@ -47,6 +47,51 @@ fn with_busybox() -> Result<Kube> {
     Ok(kube)
 }
 
+/// The events of Deployments that `probelet` and kubectl show, as `NAMESPACE/NAME REASON COUNT`.
+fn events_of_deployments(kube: &Kube) -> Result<[Vec<String>; 2]> {
+    let own: Value =
+        serde_json::from_str(&kube.host.probelet(["get", "events", "-A", "-o", "json"])?)?;
+    let shown = |list: Value| {
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let of_deployments =
+            items.into_iter().filter(|event| event["involvedObject"]["kind"] == "Deployment");
+        let mut texts = of_deployments
+            .map(|event| {
+                let object = &event["involvedObject"];
+                let (namespace, name) = (text(object, "/namespace"), text(object, "/name"));
+                ensure!(object["apiVersion"] == "apps/v1", "{object}");
+                Ok(format!("{namespace}/{name} {} {}", text(&event, "/reason"), event["count"]))
+            })
+            .collect::<Result<Vec<String>>>()?;
+        texts.sort();
+        Ok::<_, anyhow::Error>(texts)
+    };
+    Ok([shown(own)?, shown(kube.json(&["get", "events", "-A"])?)?])
+}
+
+#[test]
+fn the_events_of_a_deployment_are_the_same_for_all_clients() -> Result<()> {
+    let mut kube = with_busybox()?;
+    let script = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+    let create = ["create", "deployment", "web", "--image", BUSYBOX_IMAGE, "--", "sh", "-c"];
+    kube.kubectl(&[&create[..], &[script]].concat())?;
+    kube.kubectl(&["wait", "--for=condition=available", "deploy/web", "--timeout=60s"])?;
+    let [own, of_kubectl] = events_of_deployments(&kube)?;
+    ensure!(own.iter().any(|it| it.starts_with("default/web ScalingReplicaSet")), "{own:?}");
+    ensure!(own == of_kubectl, "{own:?} {of_kubectl:?}");
+    let table = kube.host.probelet(["get", "events"])?;
+    ensure!(table.contains("deployment/web"), "{table}");
+    // The pod of the same name has events of its own.
+    let described = kube.host.probelet(["describe", "pod", "web"])?;
+    ensure!(!described.contains("ScalingReplicaSet"), "{described}");
+    kube.crash()?;
+    let after = eventually("the events are there again", SOON, || {
+        events_of_deployments(&kube).ok().filter(|[own, _]| !own.is_empty())
+    })?;
+    ensure!(after == [own, of_kubectl], "{after:?}");
+    Ok(())
+}
+
 #[test]
 fn a_deployment_is_created_rolled_out_scaled_and_deleted() -> Result<()> {
     let kube = with_busybox()?;

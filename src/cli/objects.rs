@@ -38,8 +38,8 @@ pub fn event(event: &pb::Event) -> Event {
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("Pod".to_owned()),
+            api_version: text(&event.object_api_version).or_else(|| text("v1")),
+            kind: text(&event.object_kind).or_else(|| text("Pod")),
             name: text(&event.pod),
             namespace: text(&event.namespace),
             uid: text(&event.pod_uid),

@@ -182,13 +182,17 @@ impl Publisher {
         let new = self.supervisor.events().after(self.last_event, &Subject::All);
         self.new_events = self.new_events.saturating_add(new.len());
         for event in new {
+            self.last_event = self.last_event.max(event.sequence);
+            // The controllers store the events of their objects.
+            if event.object.is_some() {
+                continue;
+            }
             let key = self
                 .events
                 .entry(Occurrence::of(&event))
                 .or_insert_with(|| Key::new(&*event.namespace, pod_objects::event_name(&event)));
             let object = pod_objects::event(&event, key.name());
             self.put(self.kinds.events, object);
-            self.last_event = self.last_event.max(event.sequence);
         }
         if self.new_events >= NEW_EVENTS {
             self.new_events = 0;

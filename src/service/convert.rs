@@ -152,7 +152,12 @@ fn probe_status(status: &ProbeStatus) -> pb::ProbeStatus {
 
 pub fn event(event: notice::Event) -> pb::Event {
     let timestamp = |time: SystemTime| Some(time.into());
+    let object = event.object.clone();
+    let (object_api_version, object_kind) =
+        object.map(|object| (object.api_version, object.kind)).unwrap_or_default();
     pb::Event {
+        object_api_version,
+        object_kind,
         sequence: event.sequence,
         r#type: event.kind.as_str().into(),
         field_path: event.field_path(),

@@ -94,10 +94,9 @@ impl EventLog {
 
     /// Adds a notice, or increments the count of an equal one.
     pub fn record(&self, pod: &PodSpec, container: &str, notice: Notice, wall: SystemTime) {
-        let mut events = self.lock();
-        let sequence = sequence::next(*self.newest.borrow(), wall);
-        let mut event = Event {
-            sequence,
+        self.add(Event {
+            sequence: 0,
+            object: None,
             namespace: pod.key().namespace().to_owned(),
             pod: pod.name.clone(),
             pod_uid: pod.uid.clone(),
@@ -109,7 +108,15 @@ impl EventLog {
             count: 1,
             first: wall,
             last: wall,
-        };
+        });
+    }
+
+    /// Adds an event that occurred at its last time, with the next number, or increments the count of
+    /// an equal one. Returns the number.
+    pub fn add(&self, mut event: Event) -> u64 {
+        let mut events = self.lock();
+        let sequence = sequence::next(*self.newest.borrow(), event.last);
+        event.sequence = sequence;
         let known = events.iter().position(|known| known.is_same(&event));
         if let Some(at) = known
             && let Some(known) = events.remove(at)
@@ -122,6 +129,7 @@ impl EventLog {
         events.fit();
         // The lock is still held, because the next sequence number follows from this one.
         self.newest.send_replace(sequence);
+        sequence
     }
 
     /// Returns the newest events of one container and of its pod, for its record. Each record of a

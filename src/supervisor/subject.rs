@@ -27,6 +27,7 @@ impl Subject {
             // Older builds recorded the events of adopted containers with containerd's namespace.
             Self::Namespace(namespace) if is_adopted => namespace == ADOPTED_NAMESPACE,
             Self::Namespace(namespace) => event.namespace == *namespace,
+            Self::Pod(_) if event.object.is_some() => false,
             Self::Pod(pod) if is_adopted => pod.is_adopted() && event.pod == pod.name(),
             Self::Pod(pod) => event.pod == pod.name() && event.namespace == pod.namespace(),
         }

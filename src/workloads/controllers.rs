@@ -57,7 +57,7 @@ struct Memory {
 
 impl Controllers {
     pub fn new(supervisor: Arc<Supervisor>, objects: StoredObjects, api: Arc<dyn Api>) -> Self {
-        let recorder = Arc::new(Recorder::new(objects.clone()));
+        let recorder = Arc::new(Recorder::new(objects.clone(), supervisor.events().clone()));
         Self { supervisor, objects, api, recorder }
     }
 

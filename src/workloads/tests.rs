@@ -21,7 +21,10 @@ use super::queue::Done;
 use super::recorder::Recorder;
 use super::round::Round;
 use super::unwinding::Unwinding;
+use crate::domain::notice::Event;
+use crate::domain::pod_key::PodKey;
 use crate::kube_objects::StoredObjects;
+use crate::supervisor::{EventLog, Subject};
 
 /// Writes that are only noted. Those whose text contains one of `refused` fail.
 #[derive(Default)]
@@ -140,7 +143,7 @@ impl Trial {
     async fn run(&self) -> Done {
         let round = Round {
             api: self.api.clone(),
-            recorder: Arc::new(Recorder::new(self.objects.clone())),
+            recorder: Arc::new(Recorder::new(self.objects.clone(), Arc::default())),
             kind: self.kind,
             object: Arc::new(self.object.clone()),
             pods: self.pods.clone(),
@@ -175,7 +178,7 @@ impl Trial {
         let pods = api::core("pods").unwrap();
         let unwinding = Unwinding {
             api: self.api.clone(),
-            recorder: Arc::new(Recorder::new(self.objects.clone())),
+            recorder: Arc::new(Recorder::new(self.objects.clone(), Arc::default())),
             store: self.objects.store().clone(),
             of: Unwound {
                 served: api::served(self.kind).unwrap(),
@@ -223,9 +226,14 @@ async fn a_cordoned_node_gets_no_pods_but_those_of_daemon_sets() {
 async fn events_are_counted_and_continue_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let object = object(Kind::Job);
+    let mut numbers = Vec::new();
     for daemon in 1..=2 {
         let objects = opened(&folder);
-        let recorder = Recorder::new(objects.clone());
+        // The host's log continues too, with the numbers that it had.
+        let log = Arc::new(EventLog::default());
+        let recorder = Recorder::new(objects.clone(), log.clone());
+        let restored: Vec<_> = log.after(0, &Subject::All).iter().map(|it| it.sequence).collect();
+        assert_eq!(restored, numbers);
         recorder.normal(&object, "Completed", "Job completed".into()).await;
         recorder.warning(&object, "Failed", daemon.to_string()).await;
         let events = objects.list(Stored::of(api::core("events").unwrap()), None);
@@ -236,6 +244,17 @@ async fn events_are_counted_and_continue_after_a_restart() {
             1 => assert_eq!(events, [r#""1" 1"#, r#""Job completed" 1"#]),
             _ => assert_eq!(events, [r#""1" 1"#, r#""2" 1"#, r#""Job completed" 2"#]),
         }
+        let logged = log.after(0, &Subject::All);
+        let of_log = logged.iter().map(|it| format!("{:?} {}", it.message, it.count));
+        let mut of_log: Vec<_> = of_log.collect();
+        of_log.sort();
+        assert_eq!(of_log, events);
+        let is_of_job = |it: &Event| it.object.as_ref().is_some_and(|it| it.kind == "Job");
+        assert!(logged.iter().all(is_of_job));
+        // A pod of this name has none of them.
+        let pod = Subject::Pod(PodKey::new(&*logged[0].namespace, &*logged[0].pod));
+        assert!(log.after(0, &pod).is_empty());
+        numbers = logged.iter().map(|it| it.sequence).collect();
     }
 }
 

@@ -64,12 +64,24 @@ impl Notice {
     }
 }
 
+/// Type of an object of the Kubernetes API, such as a Deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectType {
+    /// Kubernetes' `apiVersion`.
+    pub api_version: String,
+    /// Kubernetes' `kind`.
+    pub kind: String,
+}
+
 /// A notice with its object and its count: the data of `v1.Event`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Number that grows with every change of the log and is never used twice. A watcher can resume
     /// after it, even if another daemon sent it.
     pub sequence: u64,
+    /// Object that the event is about, if it is no pod. Its namespace, name and UID are those of
+    /// the event.
+    pub object: Option<ObjectType>,
     /// Namespace of the pod.
     pub namespace: String,
     /// Name of the pod.

@@ -260,6 +260,8 @@ choice!(Cause = exit::Cause {
 record!(
     Event = notice::Event {
         sequence: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        object: Option<ObjectType>,
         namespace: String,
         pod: String,
         pod_uid: String,
@@ -273,6 +275,8 @@ record!(
         last: SystemTime,
     }
 );
+
+record!(ObjectType = notice::ObjectType { api_version: String, kind: String });
 
 #[cfg(test)]
 mod tests {
