@@ -104,7 +104,10 @@ const LINES: &[Line] = &[
     ("delete pod nothing", 1, "pods \"nothing\" not found"),
     ("delete pod nothing --ignore-not-found", 0, ""),
     ("delete pod", 2, "--all"),
-    ("delete pod web --now --wait=false", 0, "pod \"web\" is being deleted"),
+    // Its shell takes no notice of SIGTERM, so it lasts for its grace of 30 s.
+    ("delete pod web --wait=false", 0, "pod \"web\" is being deleted"),
+    ("get pod web", 0, "Terminating"),
+    ("delete pod web --now", 0, "pod \"web\" deleted"),
     ("wait pod/web --for=delete --timeout=1m", 0, "pod/web condition met"),
     ("delete pod --all --force", 0, "pod \"db\" force deleted"),
     ("get pods", 0, "No resources found."),
