@@ -1,5 +1,6 @@
 //! `port-forward` to a server on a pod's loopback, by the API alone.
 
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -8,6 +9,9 @@ use anyhow::{Context, Result, ensure};
 use probelet_integration::image::BUSYBOX_IMAGE;
 use probelet_integration::{Host, SOON, clean, eventually, probelet_bin, with_host};
 use serde_json::json;
+
+/// The file with the error output of a forward.
+const ERRORS: &str = "forward-errors";
 
 /// A client that forwards, and the local port that it printed.
 struct Forward {
@@ -19,7 +23,8 @@ impl Forward {
     fn open(host: &Host, port: &str) -> Result<Self> {
         let mut command = Command::new(probelet_bin());
         command.arg("--socket").arg(host.socket()).args(["port-forward", "web", port]);
-        let mut verb = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut verb =
+            command.stdout(Stdio::piped()).stderr(File::create(host.path(ERRORS))?).spawn()?;
         let mut line = String::new();
         let out = verb.stdout.take().context("no output")?;
         let read = BufReader::new(out).read_line(&mut line);
@@ -90,13 +95,14 @@ fn bytes_go_both_ways_over_a_restart_and_a_closed_port_is_reported() -> Result<(
         echoes(b"again")?;
         drop(forward);
 
-        let mut closed = Forward::open(host, ":9")?;
-        let mut errors = closed.verb.stderr.take().context("no errors")?;
+        let closed = Forward::open(host, ":9")?;
         // The connection is closed, or reset because nobody took what was sent.
         ensure!(answer(&closed, b"x").unwrap_or_default().is_empty());
-        clean::end(&mut closed.verb);
-        let mut text = String::new();
-        errors.read_to_string(&mut text)?;
+        // The client reports the error after it has closed the connection.
+        let text = eventually("the error is reported", SOON, || {
+            let text = fs::read_to_string(host.path(ERRORS)).ok()?;
+            text.ends_with('\n').then_some(text)
+        })?;
         ensure!(
             text.contains("port 9 of pods \"web\" takes no connection: Connection refused"),
             "{text}"
