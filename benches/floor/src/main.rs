@@ -6,7 +6,9 @@
 //! probelet-floor http|tcp RATE SECONDS PORT PID…
 //! ```
 
+use std::convert::Infallible;
 use std::fs::File;
+use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -25,7 +27,7 @@ use rustix::thread::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::net::TcpSocket;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinError, JoinSet, LocalSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,9 +70,15 @@ impl Floor {
             }
             Ok(())
         };
+        // The connection may end before the answer is taken out of it.
+        let driven = async {
+            let _ = connection.await;
+            pending::<Infallible>().await
+        };
         tokio::select! {
+            biased;
             done = exchange => done,
-            lost = connection => bail!("the connection ended: {lost:?}"),
+            never = driven => match never {},
         }
     }
 }
@@ -89,13 +97,22 @@ async fn run(floor: Rc<Floor>, rate: u32, seconds: u32) -> (u32, u32) {
             timeout(TIMEOUT, floor.probe(target)).await?
         });
         while let Some(done) = running.try_join_next() {
-            failures = failures.saturating_add(u32::from(!matches!(done, Ok(Ok(())))));
+            failures = failures.saturating_add(failure(done, failures));
         }
     }
     while let Some(done) = running.join_next().await {
-        failures = failures.saturating_add(u32::from(!matches!(done, Ok(Ok(())))));
+        failures = failures.saturating_add(failure(done, failures));
     }
     (probes, failures)
+}
+
+/// Returns 1 for a failure, and says why the first one failed.
+fn failure(done: Result<Result<()>, JoinError>, before: u32) -> u32 {
+    let Err(error) = done.map_err(Into::into).and_then(|done| done) else { return 0 };
+    if before == 0 {
+        eprintln!("{error:#}");
+    }
+    1
 }
 
 fn main() -> Result<()> {
