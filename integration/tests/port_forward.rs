@@ -96,7 +96,7 @@ fn bytes_go_both_ways_over_a_restart_and_a_closed_port_is_reported() -> Result<(
         drop(forward);
 
         let closed = Forward::open(host, ":9")?;
-        // The connection is closed, or reset because nobody took what was sent.
+        // The connection is closed, or reset because not all that was sent was read.
         ensure!(answer(&closed, b"x").unwrap_or_default().is_empty());
         // The client reports the error after it has closed the connection.
         let text = eventually("the error is reported", SOON, || {

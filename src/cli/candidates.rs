@@ -7,9 +7,9 @@ use super::connect::{Client, Connection, call};
 use super::error::Result;
 use crate::pb;
 
-/// A person waits for the completion.
+/// The time that the shell waits for the names.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// More candidates than this help nobody.
+/// Limit of the candidates: a longer list cannot be read.
 const MOST: usize = 1000;
 
 /// A name, and what a shell may show beside it.

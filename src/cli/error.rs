@@ -115,7 +115,7 @@ impl Error {
         }
     }
 
-    /// True if nobody can read a further line of output, so that the verb ends.
+    /// True if the output cannot be written any more, so that the verb ends.
     pub fn is_of_output(&self) -> bool {
         matches!(self, Self::ClosedPipe | Self::Output(_))
     }

@@ -15,7 +15,7 @@ use crate::pb;
 
 /// How many pods a verb works on at a time.
 const AT_A_TIME: usize = 16;
-/// The time after which a person is told what a verb waits for.
+/// The time after which a verb says what it waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How many pods that are waited for are named.
 const NAMED: usize = 5;

@@ -72,7 +72,7 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     for_each(client, &pods, &aim(args.condition), io, wait).await
 }
 
-/// The condition as a person is told that it is waited for.
+/// The condition, as the notice of a wait names it.
 fn aim(condition: Condition) -> String {
     match condition {
         Condition::Ready(true) => "to be ready".to_owned(),

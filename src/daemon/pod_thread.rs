@@ -1,16 +1,16 @@
 //! The thread of the pods' actors and probes over sockets.
 //!
-//! A probe is a dozen short steps. Where several threads share the work, each step may wake another
-//! of them, which costs more than the step; and a large answer of the API would delay the probes
-//! behind it.
+//! A probe is a dozen short steps. If several threads share the work, each step may wake another
+//! thread, which costs more than the step. A large answer of the API would also delay the probes that
+//! wait behind it.
 
 use std::io;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// A runtime with one thread. The thread ends after this is dropped; nobody waits for it, because a
-/// file of the kernel may not answer.
+/// A runtime with one thread. When this is dropped the thread ends. The drop does not wait for that,
+/// because a read of a file in `/proc` may hang.
 pub struct PodThread {
     runtime: Handle,
     _running: oneshot::Sender<()>,

@@ -136,7 +136,7 @@ fn files_of(pod: &PodSpec, files: &Files, at: &NodeAddresses) -> BTreeMap<String
         owner: None,
         bytes,
     };
-    // As in the kubelet: a token that has an owner, or the pod's group, is nobody else's.
+    // As in the kubelet: others cannot read a token that has an owner, or the pod's group.
     let owner = pod.token_owner();
     let token_mode = (owner.is_some() || pod.security.fs_group.is_some()).then_some(TOKEN);
     let mut all = BTreeMap::new();

@@ -4,10 +4,7 @@ use probelet_text::nearest::nearest;
 
 use crate::field_texts::TEXTS;
 use crate::fields::{Rule, TABLE};
-
-const PROBE: &str = "<probe>";
-const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
-const INIT: &str = "initContainers";
+use crate::table_names::{PROBE, in_manifest, in_table};
 
 /// A field and those below it.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,12 +52,7 @@ fn without_kind(path: &str) -> String {
 
 /// `spec.initContainers.livenessProbe` → `spec.containers.<probe>`.
 fn key(path: &str) -> String {
-    let part = |part: &str| match part {
-        INIT => "containers".to_owned(),
-        part if PROBES.contains(&part) => PROBE.to_owned(),
-        part => part.to_owned(),
-    };
-    path.split('.').map(part).collect::<Vec<_>>().join(".")
+    path.split('.').map(in_table).collect::<Vec<_>>().join(".")
 }
 
 fn plain(pattern: &str) -> String {
@@ -96,12 +88,7 @@ fn fields_below(key: &str) -> Vec<(String, String)> {
         };
         let Some(rest) = rest else { continue };
         let (name, is_leaf) = rest.split_once('.').map_or((rest, true), |(name, _)| (name, false));
-        let names = match name {
-            PROBE => PROBES.to_vec(),
-            "containers" => vec!["containers", INIT],
-            name => vec![name],
-        };
-        for name in names {
+        for name in in_manifest(name) {
             if fields.iter().all(|(known, _)| known != name) {
                 let treatment = match rule {
                     Rule::Honoured => String::new(),

@@ -79,6 +79,7 @@ mod strict;
 mod submitted;
 mod suggestion;
 mod surroundings;
+mod table_names;
 #[cfg(test)]
 mod tests;
 mod unreadable;

@@ -49,9 +49,8 @@ fn tolerant<T: DeserializeOwned + Resource>(
 /// The value as one of Kubernetes' types. `unknown` gets the path of each field that the type does
 /// not have.
 ///
-/// All readers of Kubernetes' types use this function, whose types are the same for each of them:
-/// reading a pod takes a megabyte of code, which the compiler makes once for each combination of
-/// types.
+/// All readers of Kubernetes' types use this function, and all of them use it with the same
+/// deserializer. The compiler makes the large code that reads a pod once for each deserializer.
 pub fn read<T: DeserializeOwned>(
     value: &Value,
     mut unknown: &mut dyn FnMut(Path<'_>),

@@ -3,9 +3,7 @@
 use probelet_text::nearest::nearest;
 
 use crate::fields::TABLE;
-
-const PROBE: &str = "<probe>";
-const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
+use crate::table_names::{PROBE, in_manifest, in_table};
 
 /// The reason of the error of an unknown field: a near name beside it, or the place that has a field of
 /// this name.
@@ -31,12 +29,7 @@ fn pattern(path: &str) -> String {
     for part in path.split('.').filter(|part| !part.is_empty()) {
         let name = part.split('[').next().unwrap_or(part);
         let index = if part.contains('[') { "[]" } else { "" };
-        let name = match name {
-            "initContainers" => "containers",
-            name if PROBES.contains(&name) => PROBE,
-            name => name,
-        };
-        parts.push(format!("{name}{index}"));
+        parts.push(format!("{}{index}", in_table(name)));
     }
     parts.join(".")
 }
@@ -49,27 +42,18 @@ fn siblings(parent: &str) -> Vec<&'static str> {
             "" => Some(*path),
             parent => path.strip_prefix(parent).and_then(|rest| rest.strip_prefix('.')),
         };
-        match below.and_then(|rest| rest.split(['.', '[']).next()) {
-            Some(PROBE) => names.extend(PROBES),
-            Some(name) => names.push(name),
-            None => {}
+        if let Some(name) = below.and_then(|rest| rest.split(['.', '[']).next()) {
+            names.extend(in_manifest(name));
         }
-    }
-    if parent == "spec" {
-        names.push("initContainers");
     }
     names
 }
 
 /// The field, as in a manifest, that has a field of this name below it.
 fn elsewhere(name: &str, parent: &str) -> Option<String> {
-    let is_probe = PROBES.contains(&name);
-    let has_it = |path: &&str| {
-        let wanted = if is_probe { PROBE } else { name };
-        path.split('.').any(|part| part.trim_end_matches("[]") == wanted)
-    };
+    let wanted = in_table(name);
+    let has_it = |path: &&str| path.split('.').any(|part| part.trim_end_matches("[]") == wanted);
     let (path, _) = TABLE.iter().find(|(path, _)| has_it(path) && !path.starts_with("status"))?;
-    let wanted = if is_probe { PROBE } else { name };
     let parts = path.split('.').take_while(|part| part.trim_end_matches("[]") != wanted);
     let place = parts.collect::<Vec<_>>().join(".").replace(PROBE, "livenessProbe");
     (!place.is_empty() && pattern(&place) != parent).then_some(place)
