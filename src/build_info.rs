@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use probelet_text::build_line;
 
 /// The version of the package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -18,17 +19,7 @@ pub fn date() -> String {
 
 /// Version, commit and date in one line.
 pub fn line() -> String {
-    described(VERSION, COMMIT, &date())
-}
-
-/// The version with the other facts that are not empty.
-pub fn described(version: &str, commit: &str, date: &str) -> String {
-    match (commit, date) {
-        ("", "") => version.to_owned(),
-        (commit, "") => format!("{version} (commit {commit})"),
-        ("", date) => format!("{version} (built {date})"),
-        (commit, date) => format!("{version} (commit {commit}, built {date})"),
-    }
+    build_line(VERSION, COMMIT, &date())
 }
 
 fn date_of(seconds: &str) -> String {
@@ -41,11 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_known_is_printed() {
-        assert_eq!(described("1.0", "", ""), "1.0");
-        assert_eq!(described("1.0", "abc", ""), "1.0 (commit abc)");
-        assert_eq!(described("1.0", "", "2026-12-01"), "1.0 (built 2026-12-01)");
-        assert_eq!(described("1.0", "a", "2026-12-01"), "1.0 (commit a, built 2026-12-01)");
+    fn a_date_comes_from_seconds() {
         assert_eq!(date_of("1796083200"), "2026-12-01");
         assert_eq!((date_of(""), date_of("x")), (String::new(), String::new()));
     }

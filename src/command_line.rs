@@ -8,9 +8,9 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::build_info;
-use crate::cli::{Connection, Verb};
 use crate::daemon::check;
 use crate::daemon::config::{Config, ConfigFileError, DEFAULT_FILE, Settings, defaults_from_file};
+use probelet_cli::{Connection, Verb};
 
 pub mod completion;
 mod other_tools;

@@ -8,7 +8,7 @@ use probelet_layers::{assert_no_circle, assert_no_circle_below, graph, graph_bel
 /// is not listed fails the test, so that a new one gets its layer on purpose.
 const LAYERS: [&[&str]; 6] = [
     &["main", "command_line", "daemon"],
-    &["cli", "service", "metrics", "kube_api"],
+    &["service", "metrics", "kube_api"],
     &["workloads"],
     &["supervisor"],
     &[
@@ -44,30 +44,10 @@ const LAYERS: [&[&str]; 6] = [
     ],
 ];
 
-/// The modules that the client may use, beside `probelet_api` and `probelet_text`:
-/// - `pb` and `structs` are `crates/api`;
-/// - `manifest` reads manifests with the positions of errors (`validate`, `apply`), and has the names of
-///   annotations, quantities and signals that `get` and `describe` print;
-/// - `build_info` is the version of this binary;
-/// - `files` reads files with a limit, which `clippy.toml` allows nowhere else.
-const CLIENT: [&str; 5] = ["pb", "structs", "manifest", "build_info", "files"];
-
 /// Crates that a module must never name.
-const FORBIDDEN: [(&str, &[&str]); 3] = [
+const FORBIDDEN: [(&str, &[&str]); 2] = [
     ("supervisor", &["tonic", "prost", "probelet_containerd", "rustix", "hyper"]),
     ("node", &["tonic", "probelet_containerd"]),
-    (
-        "cli",
-        &[
-            "probelet_containerd",
-            "probelet_cri_log",
-            "probelet_domain",
-            "probelet_host",
-            "probelet_manifest",
-            "probelet_oci",
-            "probelet_prober",
-        ],
-    ),
 ];
 
 /// The generated types of the API: for the upper two layers, and for the record, which is protobuf.
@@ -106,7 +86,6 @@ fn imports_go_down_only() {
         for (used, files) in uses {
             let may_use = match (user.as_str(), used.as_str()) {
                 (_, "std") => true,
-                ("cli", used) => CLIENT.contains(&used),
                 (user, API) => own <= 1 || user == "node",
                 (_, used) => layer(used).is_some_and(|other| other >= own),
             };

@@ -7,7 +7,6 @@
 )]
 
 pub mod build_info;
-pub mod cli;
 pub mod client_auth;
 pub mod command_line;
 pub mod connections;

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::CommandFactory;
-use probelet::cli::{self, Connection, Verb};
+use probelet::build_info;
 use probelet::command_line::{self, Command, CommandLine, UsageError, completion};
 use probelet::daemon::check;
 use probelet::daemon::config::Settings;
@@ -12,6 +12,7 @@ use probelet::daemon::{self, BoundListeners, Config, NamespaceLock};
 use probelet::logs::logger;
 use probelet::process::descriptors;
 use probelet::shared_pids::holder;
+use probelet_cli::{self as cli, Connection, Verb};
 use probelet_text::escape::Escaped;
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -65,7 +66,7 @@ fn client(connection: &Connection, verb: &Verb) -> ExitCode {
     let mut io = cli::Io::new(&mut out, &mut err).for_person(is_terminal);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(cli::run(connection, verb, &mut io)),
+        Ok(runtime) => runtime.block_on(cli::run(connection, verb, &build_info::line(), &mut io)),
         Err(error) => Err(error.into()),
     };
     exit_code(result, &mut io)

@@ -9,8 +9,8 @@ use clap::{Command, Parser};
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_complete::{ArgValueCompleter, CompletionCandidate, Shell};
 
-use crate::cli::Connection;
-use crate::cli::candidates::{Wanted, of_daemon};
+use probelet_cli::Connection;
+use probelet_cli::candidates::{Wanted, of_daemon};
 
 /// The environment variable by which the script of a shell asks for candidates.
 pub const VARIABLE: &str = "PROBELET_COMPLETE";

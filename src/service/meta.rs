@@ -36,3 +36,24 @@ impl pb::meta_server::Meta for MetaApi {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use probelet_containerd::Containerd;
+
+    use super::*;
+    use crate::pb::meta_server::Meta;
+
+    #[tokio::test]
+    async fn the_version_is_told_also_while_containerd_is_away() {
+        let (_, registries) = tokio::sync::watch::channel(Default::default());
+        let runtime = Containerd::new("/nonexistent/s".into(), "overlayfs", registries).unwrap();
+        let meta = MetaApi::new(Arc::new(runtime));
+        let answer = meta.get_version(Request::new(pb::GetVersionRequest {})).await.unwrap();
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let answer = answer.into_inner();
+        assert_eq!(answer.version, env!("CARGO_PKG_VERSION"));
+        assert_eq!(answer.containerd_version, "");
+        assert_eq!(answer.kernel_version, kernel.trim());
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 /// kubectl's own columns, which the command line is tested with too.
-const VECTORS: &str = include_str!("../../../../src/cli/get-columns.jsonl");
+const VECTORS: &str = include_str!("../../../cli/src/get-columns.jsonl");
 const NOW: &str = "2026-08-21T12:00:00Z";
 
 fn now() -> Timestamp {

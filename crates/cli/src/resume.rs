@@ -1,0 +1,35 @@
+//! `resume`.
+
+use super::connect::{Client, UNARY, call};
+use super::error::Result;
+use super::io::Io;
+use super::targets::{PodRef, Targets};
+use probelet_api::pb;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The container; by default all of the pod.
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+    #[command(flatten)]
+    targets: Targets,
+}
+
+impl Args {
+    /// Reports wrong usage, which needs no daemon.
+    pub fn check(&self) -> Result<()> {
+        self.targets.check()
+    }
+}
+
+pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
+    let resume = async |pod: &PodRef| {
+        let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+        let container = args.container.clone().unwrap_or_default();
+        let request = pb::ResumeProbesRequest { namespace, name, container };
+        let mut containers = client.containers();
+        call(request, UNARY, |r| containers.resume_probes(r)).await?;
+        Ok(format!("pod/{} probes resumed", pod.name))
+    };
+    args.targets.each(client, "to resume its probes", io, resume).await
+}
