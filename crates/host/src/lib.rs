@@ -11,6 +11,7 @@
 pub mod claims;
 pub mod cni;
 pub mod files;
+pub mod mountinfo;
 pub mod netns;
 pub mod network;
 pub mod pod_files;

@@ -38,7 +38,8 @@ impl Stat {
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat: not understood")))
     }
 
-    fn parse(pid: u32, text: &str) -> Option<Self> {
+    /// Parses `/proc/PID/stat`; `None` if a field is missing.
+    pub fn parse(pid: u32, text: &str) -> Option<Self> {
         // The name is in brackets, and may contain brackets and spaces.
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();

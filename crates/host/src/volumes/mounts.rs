@@ -1,9 +1,8 @@
 //! Mounts for volumes, and their removal.
 
-use std::ffi::{CString, OsString};
+use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::give;
 use crate::files;
+use crate::mountinfo::Mount;
 
 const MOUNTS: &str = "/proc/self/mountinfo";
 
@@ -85,44 +85,11 @@ pub fn unmount_below(folder: &Path) -> io::Result<()> {
 
 const STACKED: usize = 64;
 
-struct Mount {
-    point: PathBuf,
-    is_shared: bool,
-    is_slave: bool,
-}
-
 fn all() -> io::Result<Vec<Mount>> {
-    Ok(files::read(MOUNTS, files::MOUNTS)?.split(|byte| *byte == b'\n').filter_map(read).collect())
-}
-
-/// Parses a line `36 35 98:0 /root /point options tags… - type source options`.
-fn read(line: &[u8]) -> Option<Mount> {
-    let mut words = line.split(|byte| *byte == b' ').skip(4);
-    let point = PathBuf::from(OsString::from_vec(unescape(words.next()?)));
-    let tags: Vec<_> = words.skip(1).take_while(|word| *word != b"-").collect();
-    let has = |tag: &[u8]| tags.iter().any(|word| word.starts_with(tag));
-    Some(Mount { point, is_shared: has(b"shared:"), is_slave: has(b"master:") })
-}
-
-/// Decodes spaces and the like, which the kernel writes as three octal digits.
-fn unescape(word: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after.get(..3).filter(|_| *first == b'\\');
-        let value = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match value.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(3..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    bytes
+    Ok(files::read(MOUNTS, files::MOUNTS)?
+        .split(|byte| *byte == b'\n')
+        .filter_map(Mount::parse)
+        .collect())
 }
 
 /// Why mounts at `path` cannot propagate to a container, with containerd's error text; `both_ways`
@@ -138,18 +105,4 @@ pub fn not_shared(path: &Path, both_ways: bool) -> io::Result<Option<String>> {
     let good = mount.is_shared || (!both_ways && mount.is_slave);
     let (path, point) = (path.display().to_string(), mount.point.display().to_string());
     Ok((!good).then(|| format!("path {path:?} is mounted on {point:?} but it is not {what}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_read() {
-        let mount = read(b"36 35 98:0 / /a\\040b\\134 rw shared:7 - ext4 /dev/x rw").unwrap();
-        assert_eq!(mount.point, Path::new("/a b\\"));
-        assert!(mount.is_shared && !mount.is_slave);
-        assert!(read(b"36 35 98:0 / /x rw master:7 - ext4 /dev/x shared:1").unwrap().is_slave);
-        assert!(read(b"").is_none());
-    }
 }
