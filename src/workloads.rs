@@ -3,6 +3,7 @@
 //! What is to be done is decided in `probelet-workload`; this module observes and carries out:
 //!
 //! - `controllers` is the one task that owns all work. `queue` says which object is next.
+//! - `inventory` has the workloads, read again when a stored object changes.
 //! - `pods` has the facts of the pods, read again when a pod changes.
 //! - `round` is one reconciliation of an object. `ownership` has the owners of all objects: `collector`
 //!   deletes what has none any more, and `unwinding` what a deleted object waits for.
@@ -14,6 +15,7 @@ mod api;
 mod collector;
 mod controllers;
 mod dependent;
+mod inventory;
 mod ownership;
 mod pods;
 mod queue;

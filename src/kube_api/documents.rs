@@ -1,5 +1,7 @@
 //! Documents that do not depend on objects: versions, health, discovery, OpenAPI.
 
+use std::sync::OnceLock;
+
 use http::Response;
 use probelet_kube_wire::discovery::{Catalog, version};
 use probelet_kube_wire::negotiate::{
@@ -19,6 +21,8 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// The documents of one catalog.
 pub struct Documents<'a> {
     pub catalog: &'a Catalog,
+    /// The list of the OpenAPI v3 documents, once it was made.
+    pub openapi: &'a OnceLock<Value>,
     /// The address in the legacy discovery documents.
     pub address: &'a str,
     pub accept: Option<&'a str>,
@@ -45,7 +49,7 @@ impl Documents<'_> {
             Request::Resources { group, version } => {
                 self.plain(&self.catalog.resources(group, version)?)
             }
-            Request::OpenApiV3 => self.plain(&self.catalog.openapi()),
+            Request::OpenApiV3 => self.plain(self.openapi.get_or_init(|| self.catalog.openapi())),
             Request::OpenApiV3Document { group, version } => {
                 self.plain(&self.catalog.openapi_document(group, version)?)
             }

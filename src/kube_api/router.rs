@@ -1,6 +1,6 @@
 //! From a request to its answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, USER_AGENT};
@@ -49,6 +49,8 @@ const REVIEWS: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
 pub struct Router {
     authority: Arc<Authority>,
     catalog: Catalog,
+    /// `/openapi/v3`, from its first request on: its hashes need all documents.
+    openapi: Arc<OnceLock<Value>>,
     store: Store,
     logs: Logs,
     usage: UsageMeter,
@@ -78,6 +80,7 @@ impl Router {
         Self {
             authority,
             catalog,
+            openapi: Arc::default(),
             store,
             logs,
             usage,
@@ -131,7 +134,9 @@ impl Router {
                 user?.authorize_path(head.method.as_str(), head.uri.path())?;
             }
             let (catalog, address) = (&self.catalog, &*self.address);
-            return Documents { catalog, address, accept, is_pretty }.answer(&request);
+            let openapi = &*self.openapi;
+            let documents = Documents { catalog, openapi, address, accept, is_pretty };
+            return documents.answer(&request);
         };
         let user = user?;
         let _in_progress = self.callers.begin(user.name())?;

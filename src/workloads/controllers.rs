@@ -1,6 +1,5 @@
 //! The task that keeps all workloads.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::api::{self, Api};
 use super::collector::collect;
 use super::dependent::Dependent;
+use super::inventory::{Differences, Inventory};
 use super::ownership::Ownership;
 use super::pods::Pods;
 use super::queue::{Done, Queue, Seen, Work};
@@ -46,11 +46,8 @@ pub struct Controllers {
 struct Memory {
     pods: Pods,
     queue: Queue,
-    /// The versions of all Jobs, by which a CronJob is reconciled again.
-    jobs: BTreeSet<(Key, String)>,
+    inventory: Inventory,
     ownership: Ownership,
-    /// True if the node is cordoned.
-    is_cordoned: bool,
     /// Objects without an owner.
     garbage: Vec<(&'static Served, Dependent)>,
 }
@@ -93,24 +90,12 @@ impl Controllers {
     fn observe(&self, memory: &mut Memory) {
         let changed = memory.pods.refresh(&self.supervisor.list());
         let is_stored_changed = memory.ownership.refresh(&self.objects);
-        let was_cordoned = std::mem::replace(&mut memory.is_cordoned, self.is_cordoned());
-        let is_node_changed = was_cordoned != memory.is_cordoned;
-        let (mut seen, mut jobs) = (Vec::new(), Vec::new());
-        for kind in Kind::ALL {
-            for object in self.list(kind, None) {
-                let Ok(key) = Key::of(&object) else { continue };
-                if kind == Kind::Job {
-                    jobs.push(object.clone());
-                }
-                let uid = text(&object, "/metadata/uid");
-                let generation = object.pointer("/metadata/generation").and_then(Value::as_u64);
-                seen.push(Seen {
-                    work: Work::Object(kind, key),
-                    version: text(&object, "/metadata/resourceVersion").to_owned(),
-                    cause: format!("{uid} {}", generation.unwrap_or_default()),
-                });
-            }
-        }
+        // Pods change far more often than objects, whose texts are not read again for them.
+        let Differences { is_cordon_changed, of_jobs } = match is_stored_changed {
+            true => memory.inventory.refresh(&self.objects),
+            false => Differences::default(),
+        };
+        let mut seen: Vec<Seen> = memory.inventory.workloads().collect();
         seen.extend(memory.ownership.unwound().iter().map(|it| Seen {
             work: Work::Unwind(Stored::of(it.served), it.key.clone()),
             version: text(&it.object, "/metadata/resourceVersion").to_owned(),
@@ -126,17 +111,10 @@ impl Controllers {
             version: it.uid.clone(),
             cause: it.uid.clone(),
         }));
-        let versions = jobs.iter().filter_map(|job| {
-            Some((Key::of(job).ok()?, text(job, "/metadata/resourceVersion").to_owned()))
-        });
-        let versions: BTreeSet<_> = versions.collect();
-        let differing = versions.symmetric_difference(&memory.jobs);
-        let of_jobs: BTreeSet<_> = differing.map(|(key, _)| key.namespace().to_owned()).collect();
-        memory.jobs = versions;
         memory.queue.observe(seen);
         memory.queue.mark(|work| match work {
             Work::Object(Kind::CronJob, key) => of_jobs.contains(key.namespace()),
-            Work::Object(_, key) => is_node_changed || changed.contains(key.namespace()),
+            Work::Object(_, key) => is_cordon_changed || changed.contains(key.namespace()),
             Work::Unwind(_, key) => is_stored_changed || changed.contains(key.namespace()),
             Work::Garbage(..) => false,
         });
@@ -187,7 +165,7 @@ impl Controllers {
             pods: memory.pods.of(key.namespace()),
             jobs,
             object,
-            is_cordoned: memory.is_cordoned,
+            is_cordoned: memory.inventory.is_cordoned,
             now: wall(),
         })
     }
@@ -204,13 +182,6 @@ impl Controllers {
             dependents,
             of,
         })
-    }
-
-    fn is_cordoned(&self) -> bool {
-        let nodes = api::core("nodes").map(Stored::of);
-        let nodes = nodes.map(|nodes| self.objects.list(nodes, None)).unwrap_or_default();
-        let mut bits = nodes.iter().filter_map(|node| node.pointer("/spec/unschedulable"));
-        bits.any(|bit| *bit == true)
     }
 
     fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Arc<Value>> {

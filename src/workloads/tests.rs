@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use probelet_kube_wire::discovery::{Catalog, Served};
 use probelet_kube_wire::feed::{Key, Stored};
+use probelet_kube_wire::patch::Applied;
 use probelet_kube_wire::status::{GroupResource, Status};
 use probelet_workload::{Deletion, Kind, PodFacts};
 use serde_json::{Value, json};
@@ -15,15 +16,16 @@ use tempfile::TempDir;
 use super::api::{self, Api, Part};
 use super::collector::collect;
 use super::dependent::Dependent;
+use super::inventory::Inventory;
 use super::ownership::{Ownership, Unwound};
 use super::pods::Pods;
-use super::queue::Done;
+use super::queue::{Done, Seen, Work};
 use super::recorder::Recorder;
 use super::round::Round;
 use super::unwinding::Unwinding;
 use crate::domain::notice::Event;
 use crate::domain::pod_key::PodKey;
-use crate::kube_objects::StoredObjects;
+use crate::kube_objects::{Edit, StoredObjects};
 use crate::supervisor::{EventLog, Subject};
 
 /// Writes that are only noted. Those whose text contains one of `refused` fail.
@@ -401,4 +403,32 @@ fn an_object_is_garbage_when_no_owner_of_its_namespace_is_left() {
     let of_missing = ownership.of_owner(&pods, &Key::new("default", "missing"), "missing");
     let kept: Vec<_> = of_missing.iter().map(|(_, it, kept)| (it.uid.as_str(), *kept)).collect();
     assert_eq!(kept, [("garbage", false), ("kept", true)]);
+}
+
+#[tokio::test]
+async fn another_look_at_the_objects_finds_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = opened(&folder);
+    let edit = async |stored, object| {
+        let edit = Edit::Create { object, applied: Applied::default() };
+        objects.edit(stored, edit).await.unwrap()
+    };
+    let mut inventory = Inventory::default();
+    let jobs = Stored::of(api::served(Kind::Job).unwrap());
+    let job = json!({"metadata": {"name": "once", "namespace": "batch", "uid": "u"}});
+    let job = edit(jobs, job).await;
+    let differences = inventory.refresh(&objects);
+    assert_eq!(differences.of_jobs, ["batch".to_owned()].into());
+    assert!(!differences.is_cordon_changed);
+    let seen: Vec<_> = inventory.workloads().collect();
+    let [Seen { work: Work::Object(Kind::Job, key), version, .. }] = seen.as_slice() else {
+        panic!("{seen:?}")
+    };
+    assert_eq!((key.namespace(), key.name()), ("batch", "once"));
+    assert_eq!(version, job["metadata"]["resourceVersion"].as_str().unwrap());
+    assert!(inventory.refresh(&objects).of_jobs.is_empty());
+    let nodes = Stored::of(api::core("nodes").unwrap());
+    edit(nodes, json!({"metadata": {"name": "n"}, "spec": {"unschedulable": true}})).await;
+    assert!(inventory.refresh(&objects).is_cordon_changed);
+    assert!(inventory.is_cordoned);
 }
