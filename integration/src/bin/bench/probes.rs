@@ -76,7 +76,7 @@ fn create(host: &Host, number: usize, handler: &str, period: &str) -> Result<()>
     host.call("probelet.v1.Containers/CreateContainer", &request).map(drop)
 }
 
-fn running(host: &Host, pods: usize) -> Result<Vec<u64>> {
+pub fn running(host: &Host, pods: usize) -> Result<Vec<u64>> {
     eventually("all servers run", SOON * 8, || {
         let pids: Vec<u64> =
             list(host).ok()?.iter().filter_map(|it| it.get("pid")?.as_u64()).collect();
@@ -100,7 +100,7 @@ fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
-fn list(host: &Host) -> Result<Vec<Value>> {
+pub fn list(host: &Host) -> Result<Vec<Value>> {
     let answer = host.call("probelet.v1.Containers/ListContainers", &json!({}))?;
     Ok(answer.get("containers").and_then(Value::as_array).cloned().unwrap_or_default())
 }

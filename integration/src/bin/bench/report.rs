@@ -15,7 +15,7 @@ pub struct Row {
     pub what: String,
     pub unit: &'static str,
     pub probelet: f64,
-    /// The figure of the raw program, and its name.
+    /// The figure of the raw program or of another tool, and its name.
     pub floor: Option<(f64, &'static str)>,
 }
 
@@ -54,8 +54,8 @@ impl Report {
         let file = file();
         let last = last(&file);
         println!(
-            "{:<8} {:<52} {:>9} {:>9}  {:>6}  {:>7}  floor",
-            "", "", "probelet", "floor", "ratio", "before"
+            "{:<8} {:<52} {:>9} {:>9}  {:>6}  {:>7}  beside",
+            "", "", "probelet", "beside", "ratio", "before"
         );
         for (measure, row) in &self.rows {
             let before = last.as_ref().and_then(|last| before(last, measure, &row.what));

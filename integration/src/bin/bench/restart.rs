@@ -1,5 +1,5 @@
 //! The time from a crash until the container runs again: by the daemon, with a new record and a new
-//! snapshot each time, and by ctr, which deletes and starts the task of the same container.
+//! snapshot each time; by ctr, which deletes and starts the task of the same container; and by others.
 
 #![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value is Null")]
 
@@ -14,11 +14,12 @@ use probelet_integration::{Host, IMAGE, SOON, eventually, now};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use crate::peers;
 use crate::report::{Row, median};
 
 const CREATE: &str = "probelet.v1.Containers/CreateContainer";
 const REMOVE: &str = "probelet.v1.Containers/RemoveContainer";
-const RUNS: usize = 20;
+pub const RUNS: usize = 20;
 
 pub fn run() -> Result<Vec<Row>> {
     let mut host = Host::start()?;
@@ -31,9 +32,18 @@ pub fn run() -> Result<Vec<Row>> {
         ours.push(by_daemon(&host, &events, run)?);
         raw.push(by_ctr(&host, &events, run)?);
     }
+    let monitor = peers::by_monitor(&host, &events)?;
     events.end()?;
-    let row = Row::alone("from a crash to the next start", "ms", median(ours));
-    Ok(vec![row.beside(median(raw), "ctr task delete, ctr task start")])
+    let ours = median(ours);
+    let row = |what, other, name| Row::alone(what, "ms", ours).beside(median(other), name);
+    let mut rows = vec![
+        row("from a crash to the next start", raw, "ctr task delete, ctr task start"),
+        row("the same, beside containerd's monitor", monitor, "containerd.io/restart.status"),
+    ];
+    if let Some(podman) = peers::by_podman()? {
+        rows.push(row("the same, beside podman", podman, "podman run --restart=always"));
+    }
+    Ok(rows)
 }
 
 /// Each run uses a new container, because only the first restart has no back-off.
@@ -64,7 +74,7 @@ fn by_ctr(host: &Host, events: &Events, run: usize) -> Result<Duration> {
     Ok(took)
 }
 
-fn crash(pid: u32) -> Result<Instant> {
+pub fn crash(pid: u32) -> Result<Instant> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no process id")?;
     let start = now();
     kill_process(pid, Signal::KILL)?;
@@ -72,7 +82,7 @@ fn crash(pid: u32) -> Result<Instant> {
 }
 
 /// The lines of `ctr events`, each with the time at which it arrived.
-struct Events {
+pub struct Events {
     child: Child,
     lines: Receiver<(Instant, String)>,
 }
@@ -101,11 +111,11 @@ impl Events {
         Ok(events)
     }
 
-    fn forget(&self) {
+    pub fn forget(&self) {
         while self.lines.try_recv().is_ok() {}
     }
 
-    fn await_start(&self, id: &str) -> Result<Instant> {
+    pub fn await_start(&self, id: &str) -> Result<Instant> {
         self.await_topic("/tasks/start", id)
     }
 
