@@ -131,6 +131,7 @@ pub async fn serve(
         .brake(brake.clone())
         .boot_id(boot_id())
         .manifest_dir(manifest_dir.as_deref())
+        .runtime_address(&config.containerd_address)
         .evidence_collector(Arc::new(HostEvidence::default()));
     let supervisor = Arc::new(supervisor.build());
     let meta = MetaApi::new(containerd.clone());

@@ -127,6 +127,7 @@ pub struct SupervisorBuilder {
     boot_id: Option<Arc<str>>,
     manifest_dir: Option<Box<Path>>,
     pod_runtime: Option<Handle>,
+    runtime_address: String,
 }
 
 impl SupervisorBuilder {
@@ -140,6 +141,7 @@ impl SupervisorBuilder {
             boot_id: None,
             manifest_dir: None,
             pod_runtime: None,
+            runtime_address: String::new(),
         }
     }
 
@@ -168,6 +170,12 @@ impl SupervisorBuilder {
         Self { pod_runtime: Some(runtime), ..self }
     }
 
+    /// Sets the address of the container runtime, which the log names when it does not answer.
+    #[must_use]
+    pub fn runtime_address(self, address: &Path) -> Self {
+        Self { runtime_address: address.display().to_string(), ..self }
+    }
+
     /// Sets the brake. Its limits can be changed later.
     #[must_use]
     pub fn brake(self, brake: Arc<HostBrake>) -> Self {
@@ -181,7 +189,7 @@ impl SupervisorBuilder {
         let here = Handle::current();
         let background = Background::new(here.clone());
         let changes = Changes::default();
-        let link = Arc::new(RuntimeLink::default());
+        let link = Arc::new(RuntimeLink::new(self.runtime_address));
         let registry = Arc::new(Registry::new(changes.clone()));
         let resources = ActorResources {
             pulls: Arc::new(Pulls::new(runtime.clone(), background.clone())),

@@ -80,6 +80,10 @@ fn the_loss_is_reported_once_and_containers_that_end_meanwhile_restart_on_the_re
         );
         assert_eq!(log_lines(host, "containerd is lost")?, 1);
         assert_eq!(log_lines(host, "containerd is back")?, 1);
+        let log = fs::read_to_string(host.path("probelet.log"))?;
+        let lost = log.lines().find(|line| line.contains("containerd is lost"));
+        let address = host.containerd_socket().display().to_string();
+        ensure!(lost.is_some_and(|line| line.contains(&address)), "{lost:?} has no {address}");
         let failed = host.events()?.into_iter().filter(|event| event.contains("not reachable"));
         ensure!(failed.count() <= 2, "reported more than once for a container");
         create(host, "late", &["sleep"], json!({}))?;

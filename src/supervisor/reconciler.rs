@@ -61,7 +61,7 @@ impl Reconciler {
             }
             let answer = self.runtime.ping().await;
             let change = self.link.answered(answer.as_ref().err());
-            self.link.log(change.as_ref());
+            self.link.log();
             let here = now().mono;
             if matches!(change, Some(Change::Back(_))) {
                 self.send_runtime_back();

@@ -5,27 +5,29 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock::now;
-use crate::domain::link::{Change, Link};
+use crate::domain::link::{Change, Link, Report};
 use crate::node::NodeError;
 
 /// The link to the runtime, as the answers of all calls show it.
 #[derive(Debug)]
-pub struct RuntimeLink(watch::Sender<Link>);
-
-impl Default for RuntimeLink {
-    fn default() -> Self {
-        Self(watch::Sender::new(Link::new(now())))
-    }
+pub struct RuntimeLink {
+    link: watch::Sender<Link>,
+    /// The runtime's address, for the log.
+    address: String,
 }
 
 impl RuntimeLink {
+    pub fn new(address: String) -> Self {
+        Self { link: watch::Sender::new(Link::new(now())), address }
+    }
+
     pub fn subscribe(&self) -> watch::Receiver<Link> {
-        self.0.subscribe()
+        self.link.subscribe()
     }
 
     /// Returns the pause before the next check.
     pub fn pause(&self) -> Duration {
-        self.0.borrow().pause()
+        self.link.borrow().pause()
     }
 
     /// Updates the link from one answer of the runtime, or from the lack of one.
@@ -36,7 +38,7 @@ impl RuntimeLink {
             _ => Ok(()),
         };
         let mut change = None;
-        self.0.send_if_modified(|link| {
+        self.link.send_if_modified(|link| {
             let failed = answer.is_err();
             change = link.heard(answer, now());
             failed || change.is_some()
@@ -44,19 +46,28 @@ impl RuntimeLink {
         change
     }
 
-    /// Logs a change of the link after recovery. A daemon that starts logs itself what it waits
-    /// for.
-    pub fn log(&self, change: Option<&Change>) {
-        match change {
-            Some(Change::Lost) => {
-                let error = &self.0.borrow().error;
+    /// Logs a loss, each minute as long as it lasts, and the return. It is called after recovery: a daemon
+    /// that starts logs itself what it waits for.
+    pub fn log(&self) {
+        let (mut report, address) = (None, &self.address);
+        self.link.send_if_modified(|link| {
+            report = link.report(now()).map(|report| (report, link.error.clone()));
+            false
+        });
+        match report {
+            Some((Report::Lost, error)) => {
                 tracing::warn!(
+                    address,
                     error,
                     "the connection to containerd is lost; running containers continue"
                 );
             }
-            Some(Change::Back(away)) => {
-                tracing::info!(seconds = away.as_secs(), "containerd is back");
+            Some((Report::StillLost(away), error)) => {
+                let seconds = away.as_secs();
+                tracing::warn!(address, error, seconds, "containerd still does not answer");
+            }
+            Some((Report::Back(away), _)) => {
+                tracing::info!(address, seconds = away.as_secs(), "containerd is back");
             }
             None => {}
         }
