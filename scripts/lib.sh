@@ -191,6 +191,16 @@ install_prometheus() {
   unpack_from bookworm "$folder" prometheus
 }
 
+# Sets CHROMIUM to the browser that looks at the page beside the metrics. Its fonts are for pictures.
+install_chromium() {
+  CHROMIUM=${CHROMIUM:-$(command -v chromium || true)}
+  if [ -z "$CHROMIUM" ]; then
+    install_packages chromium fonts-dejavu-core
+    CHROMIUM=$(command -v chromium)
+  fi
+  export CHROMIUM
+}
+
 # unpack_from SUITE FOLDER PACKAGE…: unpacks packages of a suite of Debian without installing them, by an
 # apt with lists and caches of its own.
 unpack_from() {
@@ -228,6 +238,7 @@ install_test_clients() {
   install_kube_node
   install_grpc_js
   install_prometheus
+  install_chromium
 }
 
 # make_venv FOLDER PACKAGE: creates a virtual environment, and removes it if the package cannot be

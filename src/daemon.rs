@@ -63,6 +63,7 @@ use crate::pressure;
 use crate::prober::NetProber;
 use crate::registry;
 use crate::service::{KubeconfigsApi, MetaApi, RecoveryGate, Services};
+use crate::status_page::StatusPage;
 use crate::supervisor::{Adopter, HostBrake, StaticPods, Supervisor, SupervisorBuilder, now};
 use crate::{manifest, metrics, process};
 
@@ -142,11 +143,13 @@ pub async fn serve(
     tasks.spawn(reload::run(source, reloaded, hangup, supervisor.clone()));
     if let Some(listener) = listeners.metrics {
         let (supervisor, started) = (supervisor.clone(), now().wall);
+        let (runtime, texts) = (containerd.clone(), config.metrics_page_texts);
+        let page = StatusPage::new(supervisor.clone(), runtime, started, texts);
         let sources =
             metrics::Sources { supervisor, started, slots: slots.all(), runtime: containerd };
         let slots = slots.metrics();
         tasks.spawn(async {
-            if let Err(error) = metrics::serve(listener, slots, sources).await {
+            if let Err(error) = metrics::serve(listener, slots, sources, page).await {
                 tracing::error!(%error, "no metrics are served");
             }
         });

@@ -8,7 +8,7 @@ use probelet_layers::{assert_no_circle, assert_no_circle_below, graph, graph_bel
 /// is not listed fails the test, so that a new one gets its layer on purpose.
 const LAYERS: [&[&str]; 6] = [
     &["main", "command_line", "daemon"],
-    &["service", "metrics", "kube_api"],
+    &["service", "metrics", "status_page", "kube_api"],
     &["workloads"],
     &["supervisor"],
     &[

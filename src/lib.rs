@@ -21,6 +21,7 @@ pub mod manifest_dir;
 pub mod metrics;
 pub mod node;
 pub mod service;
+pub mod status_page;
 pub mod supervisor;
 pub mod workloads;
 

@@ -47,7 +47,7 @@ fn a_scrape_has_containers_probes_and_containerd() -> Result<()> {
     ] {
         shows(&address, line)?;
     }
-    ensure!(get(&address, "/")?.starts_with("HTTP/1.1 404 "));
+    ensure!(get(&address, "/metrics/web")?.starts_with("HTTP/1.1 404 "));
     host.kill_containerd()?;
     shows(&address, "probelet_containerd_up 0.0")?;
     shows(&address, r#"probelet_containerd_failed_calls_total{call="Version","#)?;

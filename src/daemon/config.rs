@@ -138,10 +138,24 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub cni_bin_dirs: Vec<PathBuf>,
-    /// Serve metrics for Prometheus at http://ADDR/metrics, for example 127.0.0.1:9464.
-    /// [default: none]
+    /// Serve metrics for Prometheus at http://ADDR/metrics, for example 127.0.0.1:9464, and a page
+    /// about the pods of this host at http://ADDR/. [default: none]
     #[arg(long, value_name = "ADDR", env = "PROBELET_METRICS_ADDRESS")]
     pub metrics_address: Option<SocketAddr>,
+    /// Show on that page also what containers wrote: answers to probes, messages, and the last lines of
+    /// logs. They may have secrets, and everyone who reaches the address sees them.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "PROBELET_METRICS_PAGE_TEXTS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        action = clap::ArgAction::Set,
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
+    pub metrics_page_texts: bool,
     /// Serve a Kubernetes API for kubectl and other clients at https://ADDR, for example
     /// 127.0.0.1:6443. `probelet kubeconfig` issues their credentials. [default: none]
     #[arg(long, value_name = "ADDR", env = "PROBELET_KUBE_API")]

@@ -1,12 +1,13 @@
-//! The metrics over HTTP, one request for each connection. A silent connection gives way to a new one,
+//! The metrics and the status page over HTTP, one request for each connection. A silent connection gives way to a new one,
 //! so no number of them keeps Prometheus out.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -19,6 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::snapshot::Sources;
 use crate::connections::{Limits, SlotGuard, Slots};
+use crate::status_page::StatusPage;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The bounds of connections: there are few Prometheus servers.
@@ -40,9 +42,10 @@ pub async fn serve(
     listener: std::net::TcpListener,
     slots: Slots,
     sources: Sources,
+    page: StatusPage,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let mut connections = JoinSet::new();
+    let (mut connections, page) = (JoinSet::new(), Arc::new(page));
     loop {
         tokio::select! {
             Some(_) = connections.join_next() => {}
@@ -50,7 +53,8 @@ pub async fn serve(
                 Ok((stream, address)) => {
                     // Without a slot the connection is dropped, which closes it.
                     if let Ok(slot) = slots.take_giving_way(address.ip().into()) {
-                        connections.spawn(serve_request(stream, slot, sources.clone()));
+                        let served = (sources.clone(), page.clone());
+                        connections.spawn(serve_request(stream, slot, served));
                     }
                 }
                 Err(error) => {
@@ -62,12 +66,15 @@ pub async fn serve(
     }
 }
 
-async fn serve_request(stream: TcpStream, slot: SlotGuard, sources: Sources) {
+/// What is served: the metrics and the page.
+type Served = (Sources, Arc<StatusPage>);
+
+async fn serve_request(stream: TcpStream, slot: SlotGuard, served: Served) {
     let exchange = async {
         stream.readable().await?;
         // Silent connections give way before this one.
         slot.give_way(EXCHANGE);
-        let service = service_fn(move |request| answer(request, sources.clone()));
+        let service = service_fn(move |request| answer(request, served.clone()));
         let connection =
             http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
         connection.await.map_err(io::Error::other)
@@ -83,23 +90,30 @@ async fn serve_request(stream: TcpStream, slot: SlotGuard, sources: Sources) {
 
 async fn answer(
     request: Request<Incoming>,
-    sources: Sources,
+    (sources, page): Served,
 ) -> Result<Response<Full<Bytes>>, http::Error> {
-    let plain = |status, text: &'static str| {
-        let body = Full::new(Bytes::from_static(text.as_bytes()));
-        Response::builder().status(status).body(body)
+    let plain = |status| {
+        Response::builder().status(status).header(CONTENT_TYPE, "text/plain; charset=utf-8")
     };
-    if request.uri().path() != "/metrics" {
-        return plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n");
+    let text = |text: &'static str| Full::new(Bytes::from_static(text.as_bytes()));
+    if !["/", "/metrics"].contains(&request.uri().path()) {
+        return plain(StatusCode::NOT_FOUND).body(text("the page is at /, metrics at /metrics\n"));
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return plain(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
+        let refused = plain(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, "GET, HEAD");
+        return refused.body(text("GET and HEAD only\n"));
+    }
+    if request.uri().path() == "/" {
+        return page.answer(&request).await;
     }
     match sources.render() {
-        Ok(page) => {
-            let response = Response::builder().header(CONTENT_TYPE, OPEN_METRICS);
-            response.body(Full::new(Bytes::from(page)))
+        Ok(metrics) => Response::builder()
+            .header(CONTENT_TYPE, OPEN_METRICS)
+            .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+            .body(Full::new(Bytes::from(metrics))),
+        Err(_) => {
+            let failed = plain(StatusCode::INTERNAL_SERVER_ERROR);
+            failed.body(text("the metrics cannot be collected now\n"))
         }
-        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be collected now\n"),
     }
 }

@@ -41,7 +41,20 @@ pub struct Terminated {
 impl Terminated {
     /// Returns the cause as text, with its details.
     pub fn why(&self) -> String {
-        let mut why = self.cause.to_string();
+        self.detailed(self.cause.to_string())
+    }
+
+    /// Returns the same without the texts that the container may have written, for readers who must
+    /// not see them: the outputs of a probe and of a hook.
+    pub fn why_without_texts(&self) -> String {
+        self.detailed(match &self.cause {
+            Cause::Probe { kind, .. } => format!("{} probe failed", kind.lower()),
+            Cause::Hook { kind, .. } => format!("{} hook failed", kind.as_str()),
+            cause => cause.to_string(),
+        })
+    }
+
+    fn detailed(&self, mut why: String) -> String {
         if let Some(sigkill) = self.sigkill {
             why.push_str(&format!("; {sigkill}"));
         }
@@ -52,5 +65,44 @@ impl Terminated {
             children => why.push_str(&format!("; the OOM killer took {children} child processes")),
         }
         why
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{HookKind, ProbeKind};
+
+    #[test]
+    fn what_a_container_wrote_can_be_left_out() {
+        let output = "token=hunter2".to_owned();
+        let causes = [
+            (
+                Cause::Probe { kind: ProbeKind::Startup, output: output.clone() },
+                "startup probe failed",
+            ),
+            (Cause::Hook { kind: HookKind::PostStart, output }, "postStart hook failed"),
+            (Cause::Crash { signal: 11 }, "crashed with SIGSEGV"),
+        ];
+        for (cause, words) in causes {
+            let end = Terminated {
+                attempt: Incarnation(0),
+                container_id: String::new(),
+                ending: Ending::Signaled(9),
+                cause,
+                reason: "Error".to_owned(),
+                exit_code: 137,
+                signal: Some(9),
+                message: "token=hunter2".to_owned(),
+                started_at: None,
+                finished_at: SystemTime::UNIX_EPOCH,
+                sigkill: None,
+                oom_kills: 1,
+            };
+            let expected = format!("{words}; the OOM killer took 1 child process");
+            assert_eq!(end.why_without_texts(), expected);
+            let has_texts = !matches!(end.cause, Cause::Crash { .. });
+            assert_eq!(end.why().contains("hunter2"), has_texts);
+        }
     }
 }
