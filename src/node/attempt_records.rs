@@ -21,7 +21,9 @@ use crate::domain::spec::PodSpec;
 use crate::domain::user::User;
 use probelet_oci as oci;
 
+/// Label of a record: the container's name in its pod.
 const CONTAINER: &str = "probelet/container";
+/// Label of a record: the number of the attempt, from 0.
 const ATTEMPT: &str = "probelet/attempt";
 
 #[derive(Debug, Clone)]

@@ -13,7 +13,8 @@ use crate::domain::pod::PodView;
 use crate::domain::pod_key::PodKey;
 use crate::domain::status::{ContainerState, Phase, WaitingReason};
 
-/// The reason of the event and of the containers' state.
+/// The reason of the event and of the containers' state: a fault of probelet ended the supervision of the
+/// pod, which begins anew.
 pub const REASON: &str = "SupervisionFailed";
 
 /// The panics in a row of each pod's actor, until the pod is deleted, and whether the pod has no

@@ -86,6 +86,14 @@ pub enum Error {
     Reported,
 }
 
+/// The verb did what it was asked to do, or the reader of its output went away.
+const DONE: u8 = 0;
+/// It failed, or what it waited for did not happen in time. For `check`: the daemon would not work. For
+/// `status`: containerd does not answer. For `diff`: there is a difference.
+const FAILED: u8 = 1;
+/// The command line is wrong; nothing was done.
+const USAGE: u8 = 2;
+
 /// What a verb returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -114,11 +122,11 @@ impl Error {
     /// The exit status of the program.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ClosedPipe => 0,
-            Self::Usage(_) => 2,
+            Self::ClosedPipe => DONE,
+            Self::Usage(_) => USAGE,
             Self::Hinted { error, .. } => error.exit_code(),
             Self::Command(code) => u8::try_from(*code).unwrap_or(u8::MAX),
-            _ => 1,
+            _ => FAILED,
         }
     }
 

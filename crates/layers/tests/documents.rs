@@ -72,7 +72,7 @@ fn paths_are_found_in_backticks() {
 
 /// The reasons of events in the sources, which are the first argument of a `Notice`.
 fn event_reasons(text: &str) -> Vec<String> {
-    let production = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let begins = ["Notice::normal(", "Notice::warning("];
     let calls = begins.iter().flat_map(|begin| production.split(begin).skip(1));
     let literals = calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
