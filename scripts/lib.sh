@@ -263,6 +263,8 @@ install_test_packages() {
   have iptables || more+=(iptables)
   # For the logins of the test registry.
   have htpasswd || more+=(apache2-utils)
+  # A terminal with real keys.
+  have tmux || more+=(tmux)
   install_packages "${more[@]}"
   have docker-registry && return
   # The package is only unpacked, because its installation would start a network service.

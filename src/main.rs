@@ -63,7 +63,11 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
 fn client(connection: &Connection, verb: &Verb) -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let is_terminal = err.is_terminal();
-    let mut io = cli::Io::new(&mut out, &mut err).for_person(is_terminal);
+    let has_screen = io::stdin().is_terminal()
+        && out.is_terminal()
+        && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+    let io = cli::Io::new(&mut out, &mut err);
+    let mut io = io.for_person(is_terminal).with_screen(has_screen);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(cli::run(connection, verb, &build_info::line(), &mut io)),

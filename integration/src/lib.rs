@@ -21,6 +21,7 @@ mod records;
 pub mod registry;
 pub mod script;
 pub mod target;
+pub mod tmux;
 
 pub use daemon::{shim_of, signal};
 pub use grpcurl::{grpcio_python, grpcurl_bin};

@@ -27,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// The deadline, 60 s, of a call that only the daemon answers: it waits for no container.
 pub const UNARY: Duration = Duration::from_secs(60);
-/// Bytes of one answer: a list of pods may exceed tonic's default of 4 MiB.
+/// Bytes of one answer: a list of pods or containers may exceed tonic's default of 4 MiB.
 const MESSAGE: usize = 64 << 20;
 /// Bytes of the headers of an answer, which include the trailers with an error's details.
 const HEADERS: u32 = 64 << 10;
@@ -184,7 +184,7 @@ impl Client {
     /// A client of the service `Containers`.
     #[must_use]
     pub fn containers(&self) -> ContainersClient<Channel> {
-        ContainersClient::new(self.channel.clone())
+        ContainersClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE)
     }
 
     /// A client of the service `Images`.

@@ -42,7 +42,14 @@ pub enum Verb {
     Run(Box<run_image::Args>),
     /// List pods or events.
     Get(get::Args),
-    /// Show the CPU and memory use of pods, measured over one second.
+    /// Follow containers, their probes and their CPU and memory use on the whole terminal, or print once.
+    #[command(
+        long_about = "Follow containers on the whole terminal: state and reason, restarts, CPU and memory \
+                      use, the latencies of each probe as bars, the last failure. Keys describe a pod, \
+                      follow a log, show evidence, restart a container and pause its probes; `?` lists \
+                      them. NO_COLOR is honoured. With --once, --containers, or if stdin or stdout is no \
+                      terminal, a table of CPU and memory use is printed, measured over one second."
+    )]
     Top(top::Args),
     /// Show a pod in detail, with its events.
     Describe(describe::Args),

@@ -4,7 +4,7 @@ use super::connect::{Client, UNARY, call};
 use super::error::{Error, Result};
 use super::event_pages::all_events;
 use super::io::{Io, now};
-use super::printed::cells;
+use super::printed::{Printed, cells};
 use super::targets::{PodRef, Targets};
 use super::{evidence, layout, nearby, objects};
 use probelet_api::pb;
@@ -49,6 +49,15 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
 }
 
 async fn one(client: &Client, pod: &PodRef, args: &Args, io: &mut Io<'_>) -> Result<()> {
+    io.print(&describe(client, pod).await?)?;
+    if args.evidence {
+        io.print(&stored_evidence(client, pod, args.container.as_deref()).await?)?;
+    }
+    Ok(())
+}
+
+/// The pod in detail, with its events.
+pub async fn describe(client: &Client, pod: &PodRef) -> Result<Printed> {
     let PodRef { namespace, name } = pod.clone();
     let mut pods = client.pods();
     let request = pb::GetPodRequest { namespace: namespace.clone(), name: name.clone() };
@@ -56,13 +65,19 @@ async fn one(client: &Client, pod: &PodRef, args: &Args, io: &mut Io<'_>) -> Res
     let object = objects::pod(&live)?;
     let events = all_events(client, &namespace, &name).await?;
     let events: Vec<_> = events.iter().map(objects::event).collect();
-    io.print(&layout::describe(&object, &live, &events, now()))?;
-    if args.evidence {
-        let container = args.container.clone().unwrap_or_default();
-        let request = pb::GetEvidenceRequest { namespace, name, container };
-        let mut containers = client.containers();
-        let stored = call(request, UNARY, |r| containers.get_evidence(r)).await?.evidence;
-        io.print(&evidence::layout(&stored)?)?;
-    }
-    Ok(())
+    Ok(layout::describe(&object, &live, &events, now()))
+}
+
+/// The evidence of a container, by default of the first.
+pub async fn stored_evidence(
+    client: &Client,
+    pod: &PodRef,
+    container: Option<&str>,
+) -> Result<Printed> {
+    let PodRef { namespace, name } = pod.clone();
+    let container = container.unwrap_or_default().to_owned();
+    let request = pb::GetEvidenceRequest { namespace, name, container };
+    let mut containers = client.containers();
+    let stored = call(request, UNARY, |r| containers.get_evidence(r)).await?.evidence;
+    evidence::layout(&stored)
 }

@@ -18,17 +18,28 @@ pub struct Io<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
     is_interactive: bool,
+    has_screen: bool,
 }
 
 impl<'a> Io<'a> {
     /// The output of a script: no person reads stderr while the verb runs.
     pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
-        Self { out, err, is_interactive: false }
+        Self { out, err, is_interactive: false, has_screen: false }
     }
 
     /// The same, for a person if stderr is a terminal.
     pub fn for_person(self, is_terminal: bool) -> Self {
         Self { is_interactive: is_terminal, ..self }
+    }
+
+    /// The same, for a person if stdin and stdout are a terminal, so that a verb may use all of it.
+    pub fn with_screen(self, has_screen: bool) -> Self {
+        Self { has_screen, ..self }
+    }
+
+    /// True if a verb may draw on the whole terminal.
+    pub fn has_screen(&self) -> bool {
+        self.has_screen
     }
 
     /// True if a person reads stderr.

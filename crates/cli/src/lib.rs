@@ -41,6 +41,7 @@ mod layout_gates;
 mod layout_history;
 mod layout_probes;
 mod layout_volumes;
+mod loads;
 mod logs;
 mod manifests;
 mod names;
@@ -60,6 +61,7 @@ mod restart;
 mod resume;
 mod run_foreground;
 mod run_image;
+mod screen;
 mod start;
 mod status;
 mod stop;
@@ -127,7 +129,7 @@ async fn attempt(connection: &Connection, verb: &Verb, build: &str, io: &mut Io<
         Verb::Pull(args) => pull::run(&client, args, io).await,
         Verb::Exec(args) => exec::run(&client, args, io).await,
         Verb::PortForward(args) => port_forward::run(&client, args, io).await,
-        Verb::Top(args) => top::run(&client, args, io).await,
+        Verb::Top(args) => top::run(connection, &client, args, io).await,
         Verb::Wait(args) => wait::run(&client, args, io).await,
         Verb::Images(args) => images::run(&client, args, io).await,
         Verb::Rmi(args) => remove_images::run(&client, args, io).await,

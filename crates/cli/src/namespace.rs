@@ -89,6 +89,17 @@ impl Namespaces {
         self.one.fill_in(objects)
     }
 
+    /// The pods of all namespaces.
+    pub fn all() -> Self {
+        Self { one: Namespace::default(), all_namespaces: true }
+    }
+
+    /// The pods of one namespace; if the name is empty, of `default` and the adopted containers.
+    pub fn only(name: &str) -> Self {
+        let namespace = (!name.is_empty()).then(|| name.to_owned());
+        Self { one: Namespace { namespace }, all_namespaces: false }
+    }
+
     /// True if the lists have a column of namespaces.
     pub fn are_all(&self) -> bool {
         self.all_namespaces
@@ -129,6 +140,14 @@ impl Namespaces {
 
     pub fn shows_pod(&self, pod: &pb::Pod) -> bool {
         self.shows(&pod.namespace)
+    }
+
+    /// Which namespaces, for a title.
+    pub fn title(&self) -> String {
+        match self.all_namespaces {
+            true => "all namespaces".to_owned(),
+            false => format!("namespace {}", self.name()),
+        }
     }
 
     /// The text for an empty list, as kubectl has it.

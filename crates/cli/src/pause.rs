@@ -33,17 +33,28 @@ impl Args {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let pause = async |pod: &PodRef| {
-        let request = pb::PauseProbesRequest {
-            namespace: pod.namespace.clone(),
-            name: pod.name.clone(),
-            container: args.container.clone().unwrap_or_default(),
-            length: prost_types::Duration::try_from(args.length).ok(),
-        };
-        let mut containers = client.containers();
-        let container = call(request, UNARY, |r| containers.pause_probes(r)).await?;
-        let until = objects::timestamp(container.probes_paused_until);
-        let until = until.map(|until| format!(" until {}", to_come(until, now())));
-        Ok(format!("pod/{} probes paused{}", pod.name, until.unwrap_or_default()))
+        pause(client, pod, args.container.as_deref().unwrap_or_default(), args.length).await
     };
     args.targets.each(client, "to pause its probes", io, pause).await
+}
+
+/// Pauses the probes of a container, or of all containers if its name is empty, and returns what to
+/// print.
+pub async fn pause(
+    client: &Client,
+    pod: &PodRef,
+    container: &str,
+    length: Duration,
+) -> Result<String> {
+    let request = pb::PauseProbesRequest {
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
+        container: container.to_owned(),
+        length: prost_types::Duration::try_from(length).ok(),
+    };
+    let mut containers = client.containers();
+    let container = call(request, UNARY, |r| containers.pause_probes(r)).await?;
+    let until = objects::timestamp(container.probes_paused_until);
+    let until = until.map(|until| format!(" until {}", to_come(until, now())));
+    Ok(format!("pod/{} probes paused{}", pod.name, until.unwrap_or_default()))
 }

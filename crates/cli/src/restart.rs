@@ -34,31 +34,41 @@ impl Args {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let restart = async |pod: &PodRef| {
-        let names = match &args.container {
-            Some(name) => vec![name.clone()],
-            // Of a pod without containers, such as that of a wrong manifest, the daemon says why.
-            None => match containers_of(client, pod).await? {
-                none if none.is_empty() => vec![String::new()],
-                names => names,
-            },
-        };
-        let deadline = grace::deadline(client, pod, args.grace_period).await?;
-        let deadline = deadline.saturating_add(START);
-        let one = |container| async move {
-            let request = pb::RestartContainerRequest {
-                namespace: pod.namespace.clone(),
-                name: pod.name.clone(),
-                container,
-                grace_period: grace::message(args.grace_period),
-            };
-            let mut containers = client.containers();
-            let container = call(request, deadline, |r| containers.restart_container(r)).await?;
-            must_have_started(&pod.name, &container)
-        };
-        try_join_all(names.into_iter().map(one)).await?;
+        restart(client, pod, args.container.as_deref(), args.grace_period).await?;
         Ok(format!("pod/{} restarted", pod.name))
     };
     args.targets.each(client, "to restart", io, restart).await
+}
+
+/// Restarts one container, or all that run as long as the pod.
+pub async fn restart(
+    client: &Client,
+    pod: &PodRef,
+    container: Option<&str>,
+    grace_period: Option<Duration>,
+) -> Result<()> {
+    let names = match container {
+        Some(name) => vec![name.to_owned()],
+        // Of a pod without containers, such as that of a wrong manifest, the daemon says why.
+        None => match containers_of(client, pod).await? {
+            none if none.is_empty() => vec![String::new()],
+            names => names,
+        },
+    };
+    let deadline = grace::deadline(client, pod, grace_period).await?;
+    let deadline = deadline.saturating_add(START);
+    let one = |container| async move {
+        let request = pb::RestartContainerRequest {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            container,
+            grace_period: grace::message(grace_period),
+        };
+        let mut containers = client.containers();
+        let container = call(request, deadline, |r| containers.restart_container(r)).await?;
+        must_have_started(&pod.name, &container)
+    };
+    try_join_all(names.into_iter().map(one)).await.map(drop)
 }
 
 /// The containers that run as long as the pod.

@@ -24,12 +24,17 @@ impl Args {
 
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let resume = async |pod: &PodRef| {
-        let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
-        let container = args.container.clone().unwrap_or_default();
-        let request = pb::ResumeProbesRequest { namespace, name, container };
-        let mut containers = client.containers();
-        call(request, UNARY, |r| containers.resume_probes(r)).await?;
-        Ok(format!("pod/{} probes resumed", pod.name))
+        resume(client, pod, args.container.as_deref().unwrap_or_default()).await
     };
     args.targets.each(client, "to resume its probes", io, resume).await
+}
+
+/// Resumes the probes of a container, or of all containers if its name is empty, and returns what to
+/// print.
+pub async fn resume(client: &Client, pod: &PodRef, container: &str) -> Result<String> {
+    let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+    let request = pb::ResumeProbesRequest { namespace, name, container: container.to_owned() };
+    let mut containers = client.containers();
+    call(request, UNARY, |r| containers.resume_probes(r)).await?;
+    Ok(format!("pod/{} probes resumed", pod.name))
 }
