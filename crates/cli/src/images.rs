@@ -1,5 +1,10 @@
 //! `images`.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
 use super::connect::{Client, UNARY, call};
 use super::error::Result;
 use super::io::Io;
@@ -14,17 +19,55 @@ pub struct Args {
     /// Leave out the line with the names of the columns.
     #[arg(long)]
     no_headers: bool,
+    /// Keep printing changes; a removed image with the digest `<removed>`.
+    #[arg(short, long)]
+    watch: bool,
 }
 
+/// The time between two lists of a watch: at least this, and the daemon and containerd spend at most a
+/// tenth of their time on them.
+const PERIOD: Duration = Duration::from_secs(1);
+const SHARE: u32 = 10;
+/// The digest of an image that was removed.
+const REMOVED: &str = "<removed>";
+
 pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
-    let mut images = client.images();
-    let list = call(pb::ListImagesRequest {}, UNARY, |r| images.list_images(r)).await?.images;
-    if args.quiet {
-        return list.iter().try_for_each(|image| io.line(&image.name));
-    }
-    let rows: Vec<_> = list.iter().map(row).collect();
     let table = Table::new(&["IMAGE", "TAG", "DIGEST", "SIZE"]);
-    io.print(&table.header(!args.no_headers).lines(&rows))
+    let mut table = table.header(!args.no_headers);
+    let mut images = client.images();
+    let mut known = BTreeMap::new();
+    loop {
+        let start = Instant::now();
+        let list = call(pb::ListImagesRequest {}, UNARY, |r| images.list_images(r)).await?.images;
+        let took = start.elapsed();
+        let changed = changes(&mut known, list);
+        if args.quiet {
+            let present = changed.iter().filter(|image| image.digest != REMOVED);
+            present.into_iter().try_for_each(|image| io.line(&image.name))?;
+        } else {
+            io.print(&table.lines(&changed.iter().map(row).collect::<Vec<_>>()))?;
+        }
+        if !args.watch {
+            return Ok(());
+        }
+        // The daemon has no stream of images: containerd has none either.
+        sleep(took.saturating_mul(SHARE).max(PERIOD)).await;
+    }
+}
+
+/// The images that are new, have changed or were removed since the list before, in the order of the list.
+fn changes(known: &mut BTreeMap<String, pb::Image>, list: Vec<pb::Image>) -> Vec<pb::Image> {
+    let mut before = std::mem::take(known);
+    let mut changed = Vec::new();
+    for image in list {
+        if before.remove(&image.name).as_ref() != Some(&image) {
+            changed.push(image.clone());
+        }
+        known.insert(image.name.clone(), image);
+    }
+    let removed = |image| pb::Image { digest: REMOVED.to_owned(), ..image };
+    changed.extend(before.into_values().map(removed));
+    changed
 }
 
 fn row(image: &pb::Image) -> Vec<String> {
@@ -69,6 +112,25 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watch_has_what_is_new_changed_or_removed() {
+        let image = |name: &str, digest: &str| pb::Image {
+            name: name.to_owned(),
+            digest: digest.to_owned(),
+            bytes: 1,
+        };
+        let mut known = BTreeMap::new();
+        let mut next = |list: &[(&str, &str)]| -> Vec<_> {
+            let list = list.iter().map(|(name, digest)| image(name, digest)).collect();
+            let changed = changes(&mut known, list).into_iter();
+            changed.map(|image| format!("{} {}", image.name, image.digest)).collect()
+        };
+        assert_eq!(next(&[("b", "1"), ("a", "1")]), ["b 1", "a 1"]);
+        assert!(next(&[("a", "1"), ("b", "1")]).is_empty());
+        assert_eq!(next(&[("a", "2"), ("c", "1")]), ["a 2", "c 1", "b <removed>"]);
+        assert_eq!(next(&[("b", "1")]), ["b 1", "a <removed>", "c <removed>"]);
+    }
 
     #[test]
     fn an_image_is_printed_as_docker_does() {
