@@ -3,9 +3,9 @@
 use clap::Subcommand;
 
 use super::{
-    adopt, apply, condition, delete, describe, diff, exec, explain, export, get, images, kill,
-    kubeconfig, logs, pause, port_forward, probe, pull, release, remove_images, restart, resume,
-    run_image, start, status, stop, top, validate, version, wait,
+    adopt, apply, condition, copy, delete, describe, diff, exec, explain, export, get, images,
+    kill, kubeconfig, logs, pause, port_forward, probe, pull, release, remove_images, restart,
+    resume, run_image, start, status, stop, top, validate, version, wait,
 };
 
 #[allow(missing_docs, reason = "clap would print a doc comment as the program's description")]
@@ -63,6 +63,15 @@ pub enum Verb {
     Kill(kill::Args),
     /// Run a command in a container and exit with its status.
     Exec(exec::Args),
+    /// Copy files and folders between this host and a container, whose image needs `tar`.
+    #[command(
+        long_about = "Copy files and folders between this host and a container: `probelet cp web:/etc/app \
+                      ./app`, `probelet cp ./app.conf web:/etc/app/`. A folder that exists takes the copy \
+                      with its name; any other path is the name of the copy. As kubectl does it, `tar` runs \
+                      in the container, so its image needs one. Of what comes from a container, links and \
+                      special files are left out with a warning."
+    )]
+    Cp(copy::Args),
     /// Forward ports of this host to ports of a pod, also those on its loopback.
     PortForward(port_forward::Args),
     /// Run a probe once, now, and print its result, without any effect on the container.

@@ -15,6 +15,7 @@ pub mod candidates;
 mod columns;
 mod condition;
 mod connect;
+mod copy;
 mod delete;
 mod describe;
 mod diff;
@@ -128,6 +129,7 @@ async fn attempt(connection: &Connection, verb: &Verb, build: &str, io: &mut Io<
         Verb::Release(args) => release::run(&client, args, io).await,
         Verb::Pull(args) => pull::run(&client, args, io).await,
         Verb::Exec(args) => exec::run(&client, args, io).await,
+        Verb::Cp(args) => copy::run(&client, args, io).await,
         Verb::PortForward(args) => port_forward::run(&client, args, io).await,
         Verb::Top(args) => top::run(connection, &client, args, io).await,
         Verb::Wait(args) => wait::run(&client, args, io).await,
@@ -145,6 +147,7 @@ fn check(verb: &Verb) -> Result<()> {
         Verb::Describe(args) => args.check(),
         Verb::Delete(args) => args.check(),
         Verb::Exec(args) => args.check(),
+        Verb::Cp(args) => args.check(),
         Verb::PortForward(args) => args.check(),
         Verb::Top(args) => args.check(),
         Verb::Wait(args) => args.check(),
