@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
@@ -44,13 +45,28 @@ impl Access {
         Ok(Self { address: address.to_owned(), token: field("token:")?.to_owned(), tls })
     }
 
-    /// Opens a connection, which lives until it is dropped.
-    pub async fn connect(&self) -> Result<Connection> {
+    /// `HOST:PORT` of the API.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The bearer token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Opens a connection without HTTP, for bytes that no library sends.
+    pub async fn open(&self) -> Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(&self.address).await?;
         stream.set_nodelay(true)?;
         let (host, _) = self.address.rsplit_once(':').context("an address has a port")?;
         let name = ServerName::try_from(host.to_owned())?;
-        let stream = self.tls.connect(name, stream).await?;
+        Ok(self.tls.connect(name, stream).await?)
+    }
+
+    /// Opens a connection, which lives until it is dropped.
+    pub async fn connect(&self) -> Result<Connection> {
+        let stream = self.open().await?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {

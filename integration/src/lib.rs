@@ -7,6 +7,7 @@
 
 pub mod api_client;
 mod busybox;
+pub mod bystander;
 pub mod certificates;
 pub mod clean;
 pub mod cni;

@@ -24,6 +24,12 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
+    let too_large = || protocol::too_large(&format!("limit is {MAX_BODY} bytes"));
+    // A client that announces more is not waited for.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > MAX_BODY {
+        return Err(too_large());
+    }
     let all = async {
         let mut bytes = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -31,7 +37,7 @@ where
             // Trailers say nothing here.
             let Ok(data) = frame.into_data() else { continue };
             if bytes.len().saturating_add(data.len()) > MAX_BODY {
-                return Err(protocol::too_large(&format!("limit is {MAX_BODY} bytes")));
+                return Err(too_large());
             }
             bytes.extend_from_slice(&data);
         }

@@ -64,7 +64,7 @@ pub use submitted::Submitted;
 pub use surroundings::{
     Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Hostname, Naming, NetworkMode,
 };
-pub use validate::{SUMMARY, SpecError, SpecErrors};
+pub use validate::{SUMMARY, SpecError, SpecErrors, metadata_rules};
 pub use volume::{
     Content, DownwardField, DownwardItem, Files, HostPathType, Item, Medium, ObjectKind, Part,
     Propagation, RecursiveReadOnly, SubPath, Volume, VolumeImage, VolumeMount, VolumeSource,

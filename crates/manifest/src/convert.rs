@@ -8,7 +8,9 @@ use crate::objects::Objects;
 use crate::optional_fields::filled;
 use crate::pull_secrets::pull_secrets;
 use crate::{annotations, container, downward, restart_policy, security, surroundings, volumes};
-use probelet_domain::spec::{ContainerSpec, Gates, PodSpec, ReferenceUser, SpecError, Volume};
+use probelet_domain::spec::{
+    ContainerSpec, Gates, PodSpec, ReferenceUser, SpecError, Volume, metadata_rules,
+};
 
 /// Seconds, as in Kubernetes.
 const DEFAULT_GRACE: i64 = 30;
@@ -94,6 +96,7 @@ pub fn pod(pod: k8s::Pod, uid: String, objects: &Objects) -> Converted {
         submitted: None,
         stored,
     };
+    errors.extend(metadata_rules(&converted.labels, &converted.annotations));
     annotations::apply(&mut converted, &mut errors, &mut warnings);
     Converted { spec: converted, errors, warnings }
 }

@@ -4,7 +4,7 @@
 //! Additions: limits that whole seconds never needed (100 ms period, 10 ms timeout), and what
 //! containerd and runc would refuse only at the start of a container.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ mod dependents;
 mod init;
 mod lifecycle;
 mod names;
+mod nul;
 mod ports;
 mod security;
 mod surroundings;
@@ -70,6 +71,9 @@ impl SpecErrors {
 }
 
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
+
+/// Most bytes of all annotations of an object, as in Kubernetes.
+const LARGEST_ANNOTATIONS: usize = 256 << 10;
 
 const MIN_PERIOD: Duration = Duration::from_millis(100);
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
@@ -167,6 +171,32 @@ pub fn condition_type(field: &str, name: &str) -> Vec<SpecError> {
     found.0
 }
 
+/// Checks the labels and annotations of an object of Kubernetes; empty if they are valid.
+pub fn metadata_rules(
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> Vec<SpecError> {
+    let mut found = Findings::default();
+    for (key, value) in labels {
+        found.name("metadata.labels", key, names::qualified);
+        for broken in names::label_value(value) {
+            found.add(SpecError::invalid("metadata.labels", value, &broken));
+        }
+    }
+    let mut size = 0_usize;
+    for (key, value) in annotations {
+        size = size.saturating_add(key.len()).saturating_add(value.len());
+        for broken in names::qualified(&key.to_lowercase()) {
+            found.add(SpecError::invalid("metadata.annotations", key, &broken));
+        }
+    }
+    found.check(size <= LARGEST_ANNOTATIONS, || {
+        let why = format!("Too long: may not be more than {LARGEST_ANNOTATIONS} bytes");
+        SpecError::new("metadata.annotations", why)
+    });
+    found.0
+}
+
 impl PodSpec {
     /// Checks the spec. The supervisor accepts only a spec that has passed.
     ///
@@ -221,6 +251,7 @@ impl PodSpec {
         surroundings::pod_rules(&mut found, &self);
         ports::pod_rules(&mut found, &self);
         volumes::pod_rules(&mut found, &self);
+        nul::pod_rules(&mut found, &self);
         if found.0.is_empty() { Ok(Validated(self)) } else { Err(SpecErrors(found.0)) }
     }
 }

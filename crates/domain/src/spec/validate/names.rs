@@ -50,6 +50,28 @@ pub fn qualified(name: &str) -> Vec<String> {
     broken
 }
 
+/// Checks the value of a label, which may be empty.
+pub fn label_value(value: &str) -> Vec<String> {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_edge = |c: char| c.is_ascii_alphanumeric();
+    let mut broken = Vec::new();
+    if value.len() > 63 {
+        broken.push("must be no more than 63 bytes".to_owned());
+    }
+    let has_edges = value.starts_with(is_edge) && value.ends_with(is_edge);
+    let is_valid = value.is_empty() || has_edges && value.chars().all(inner);
+    if !is_valid {
+        broken.push(
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' \
+             or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
+             'my_value',  or '12345', regex used for validation is \
+             '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+                .to_owned(),
+        );
+    }
+    broken
+}
+
 pub fn port_name(name: &str) -> Vec<String> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let rules = [

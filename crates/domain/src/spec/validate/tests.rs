@@ -193,6 +193,22 @@ fn every_rule_has_kubernetes_text() {
             |p| p.containers[0].working_dir = Some("x".into()),
             &["@.workingDir: Invalid value: \"x\": must be an absolute path"],
         ),
+        (
+            |p| p.containers[0].working_dir = Some("/a\0".into()),
+            &["@.workingDir: Invalid value: \"/a\\0\": must not contain a NUL byte"],
+        ),
+        (
+            |p| {
+                p.containers[0].command = vec!["a".into(), "b\0".into()];
+                p.containers[0].args = vec!["\0".into()];
+                p.containers[0].env = vec![EnvVar::new("A", "b\0c")];
+            },
+            &[
+                "@.command[1]: Invalid value: \"b\\0\": must not contain a NUL byte",
+                "@.args[0]: Invalid value: \"\\0\": must not contain a NUL byte",
+                "@.env[0].value: Invalid value: \"b\\0c\": must not contain a NUL byte",
+            ],
+        ),
         (|p| p.containers[0].env = env(""), &["@.env[0].name: Required value"]),
         (
             |p| p.containers[0].env = env("A=B"),
@@ -381,4 +397,36 @@ fn all_findings_come_at_once() {
     live_http(&mut spec).port = PortRef::Number(0);
     live(&mut spec).failure_threshold = 0;
     assert_eq!(spec.validate().unwrap_err().0.len(), 3);
+}
+
+#[test]
+fn labels_and_annotations_are_those_of_kubernetes() {
+    let errors = |labels: &[(&str, &str)], annotations: &[(&str, &str)]| -> Vec<String> {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let found = metadata_rules(&map(labels), &map(annotations));
+        found
+            .iter()
+            .map(|error| error.to_string().split(": a valid").next().unwrap().to_owned())
+            .collect()
+    };
+    let fine = [("app.kubernetes.io/name", "web_1.x"), ("a", "")];
+    assert_eq!(errors(&fine, &[("Example.com/A", "any\ntext\0")]), [""; 0]);
+    assert_eq!(errors(&[("a", "b\nc")], &[]), [r#"metadata.labels: Invalid value: "b\nc""#]);
+    let long = "x".repeat(64);
+    let why = "must be no more than 63 bytes";
+    assert_eq!(
+        errors(&[("a", &long)], &[]),
+        [format!("metadata.labels: Invalid value: {long:?}: {why}")]
+    );
+    assert!(errors(&[("../a", "b")], &[])[0].contains("prefix part a lowercase RFC 1123"));
+    assert!(
+        errors(&[], &[("a b", "")])[0].starts_with(r#"metadata.annotations: Invalid value: "a b""#)
+    );
+    let huge = "x".repeat(256 << 10);
+    assert_eq!(
+        errors(&[], &[("a", &huge)]),
+        ["metadata.annotations: Too long: may not be more than 262144 bytes"]
+    );
 }
