@@ -18,7 +18,7 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
-use crate::server::{Server, at_once, name_server};
+use crate::server::{Server, answer, name_server};
 use crate::{SEPARATOR, texts};
 
 /// Most bytes of a probe's outcome, as in the kubelet.
@@ -31,7 +31,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let made = tokio::runtime::Builder::new_current_thread().enable_all().build();
     made.expect("a runtime")
 });
-static PLAIN: LazyLock<Server> = LazyLock::new(|| Server::start(at_once));
+static PLAIN: LazyLock<Server> = LazyLock::new(|| Server::start(answer));
 static NAMES: LazyLock<Server> = LazyLock::new(|| Server::start(name_server));
 
 /// A container whose network has one server, and whose names are resolved by another.

@@ -67,8 +67,10 @@ impl Answers {
     }
 }
 
-/// Sends the answer at once, and reads until the client closes: a reset could drop the answer.
-pub fn at_once(stream: &mut TcpStream, answer: &[u8]) -> std::io::Result<()> {
+/// Sends the answer once a request has come, and reads until the client closes: a reset could drop the
+/// answer.
+pub fn answer(stream: &mut TcpStream, answer: &[u8]) -> std::io::Result<()> {
+    let _ = stream.read(&mut [0; 4096])?;
     stream.write_all(answer)?;
     stream.shutdown(Shutdown::Write)?;
     drain(stream)
