@@ -1,5 +1,7 @@
 //! The build: version, commit and date, as `build.rs` sets them.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use probelet_text::build_line;
@@ -15,6 +17,11 @@ const TIME: &str = env!("PROBELET_BUILD_TIME");
 /// The date of the build, such as `2026-12-01`; empty if it is not known.
 pub fn date() -> String {
     date_of(TIME)
+}
+
+/// The time of the build; `None` if it is not known.
+pub fn time() -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(TIME.parse().ok()?))
 }
 
 /// Version, commit and date in one line.

@@ -42,6 +42,7 @@ use tonic_health::ServingStatus;
 use acceptor::Acceptor;
 pub use bound_listeners::{BoundListeners, ConfigError};
 use caller_slots::CallerSlots;
+use check::LiveChecks;
 pub use config::Config;
 pub use error::Error;
 use kube_listener::BoundKube;
@@ -135,7 +136,8 @@ pub async fn serve(
         .runtime_address(&config.containerd_address)
         .evidence_collector(Arc::new(HostEvidence::default()));
     let supervisor = Arc::new(supervisor.build());
-    let meta = MetaApi::new(containerd.clone());
+    let checks = Arc::new(LiveChecks::new(config.clone(), supervisor.clone()));
+    let meta = MetaApi::new(containerd.clone(), checks);
     // These tasks also run while the daemon waits for containerd, and end with this function.
     let mut tasks = JoinSet::new();
     let certificates = listeners.tls.as_ref().map(BoundTls::certificates);

@@ -14,7 +14,7 @@ mod kubeconfig;
 mod server_names;
 
 pub use account_tokens::{AUDIENCE, Account, Named};
-pub use authority::{Authority, AuthorityError, Grant, Validity};
+pub use authority::{Authority, AuthorityError, Grant, Validity, certificate_file};
 pub use credentials::{CredentialKind, Holder, InvalidCredential, Role};
 
 #[cfg(test)]

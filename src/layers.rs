@@ -29,6 +29,7 @@ const LAYERS: [&[&str]; 6] = [
         "logs",
         "prober",
         "claims",
+        "clock",
         "cni",
         "files",
         "netns",

@@ -63,6 +63,7 @@ pub use facts::read as host_facts;
 pub use foreign::ForeignNode;
 pub use foreign_containers::{ForeignContainers, News};
 pub use local::LocalNode;
+pub use pending_records::{PendingCounts, count as count_pending_records};
 pub use probelet_prober::{EXEC_OUTPUT, ExecError, Executed, Target, Turn, deadline_in};
 pub use probelet_runtime::{CallError, FailedCalls, Wanted};
 pub use roles::{Attempts, Environments, Inventory, Node, PodImages};

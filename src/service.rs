@@ -40,6 +40,6 @@ pub use error::Error;
 pub use health::HealthReport;
 pub use kubeconfigs::KubeconfigsApi;
 pub use logs::Logs;
-pub use meta::MetaApi;
+pub use meta::{HostChecks, MetaApi};
 pub use recovery_gate::RecoveryGate;
 pub use services::Services;

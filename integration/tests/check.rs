@@ -27,6 +27,9 @@ fn a_host_is_checked_with_and_without_its_containerd() -> Result<()> {
     let owner = found(&findings, "namespace")?["found"].as_str().unwrap_or_default();
     ensure!(owner.starts_with(&managed), "{owner}");
     ensure!(found(&findings, "kernel")?["verdict"] == "good", "{findings:#}");
+    ensure!(found(&findings, "records")?["found"] == "none waits to be written", "{findings:#}");
+    let clock = found(&findings, "clock")?["found"].as_str().unwrap_or_default();
+    ensure!(clock.contains("UTC"), "{clock}");
 
     // The configuration file is read as by `serve`.
     let file = host.path("check.toml");
@@ -60,6 +63,10 @@ fn the_status_has_the_pods_and_the_restarts() -> Result<()> {
     let restart = &status["restarts"][0];
     ensure!(restart["pod"] == "web" && restart["container"] == "app", "{status:#}");
     ensure!(restart["cause"].as_str().is_some_and(|cause| cause.contains("restart")), "{status:#}");
+    for subject in ["brake", "records", "clock", "space"] {
+        found(&status["host"], subject)?;
+    }
+    ensure!(found(&status["host"], "brake")?["found"] == "free, no kill waits", "{status:#}");
     host.kill_containerd()?;
     let done = host.try_probelet(["status"], "")?;
     ensure!(done.code == Some(1) && done.stderr.contains("containerd does not answer"), "{done:?}");

@@ -1,21 +1,32 @@
-//! `probelet check`: whether this host has what the daemon needs, before it is started.
+//! `probelet check`: whether this host has what the daemon needs, before it is started; and what of it
+//! matters while the daemon runs, for `probelet status`.
 
+mod certificates;
+mod clock;
 mod finding;
 mod host;
+mod live;
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use probelet_containerd::Containerd;
 use probelet_runtime::Runtime;
 use tokio::sync::watch;
 
 pub use finding::{Finding, Format, Verdict, is_broken, render};
+pub use live::LiveChecks;
 
 use super::config::{Config, SNAPSHOTTER};
 use super::namespace_lock::NamespaceLock;
 use super::tls_listener;
+use certificates::CERTIFICATES;
+
+use crate::clock as host_clock;
 use crate::cni::Cni;
-use crate::{pressure, registry};
+use crate::node::count_pending_records;
+use crate::supervisor::now;
+use crate::{build_info, kube_authority, pressure, registry};
 
 /// The arguments of `check`: those of `serve`, and the format of the output.
 #[derive(Debug, clap::Args)]
@@ -48,7 +59,19 @@ pub async fn run(config: &Config) -> Vec<Finding> {
     for folder in [&config.data_dir, &config.log_dir, &config.run_dir] {
         findings.push(host::space(folder));
     }
-    findings.extend(certificates(config));
+    findings.extend(lasting(config));
+    findings
+}
+
+/// What can change while the daemon runs.
+fn lasting(config: &Config) -> Vec<Finding> {
+    let now = now().wall;
+    let pending = count_pending_records(&config.run_dir, &config.containerd_namespace);
+    let mut findings = vec![
+        host::records(pending),
+        clock::clock(host_clock::is_synchronized(), now, build_info::time()),
+    ];
+    findings.extend(certificates(config, now));
     findings
 }
 
@@ -101,14 +124,27 @@ async fn network(config: &Config) -> Finding {
     }
 }
 
-fn certificates(config: &Config) -> Option<Finding> {
-    let checked = match config.listen.address_and_files() {
-        Ok(None) => return None,
-        Ok(Some((_, files))) => tls_listener::acceptor(&files).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+fn certificates(config: &Config, now: SystemTime) -> Vec<Finding> {
+    let files = match config.listen.address_and_files() {
+        Ok(files) => files.map(|(_, files)| files),
+        Err(error) => {
+            let advice = "the daemon does not start with them";
+            return vec![Finding::broken(CERTIFICATES, error.to_string(), advice)];
+        }
     };
-    Some(match checked {
-        Ok(_) => Finding::good("certificates", "the files of --listen can be used"),
-        Err(error) => Finding::broken("certificates", error, "the daemon does not start with them"),
-    })
+    let mut findings = Vec::new();
+    if let Some(files) = files {
+        // It fails too if the key does not belong to the certificate.
+        if let Err(error) = tls_listener::acceptor(&files) {
+            let advice = "the daemon does not start with them";
+            findings.push(Finding::broken(CERTIFICATES, error.to_string(), advice));
+        }
+        findings.push(certificates::file("--tls-cert", &files.cert, now));
+        findings.push(certificates::file("--tls-client-ca", &files.client_ca, now));
+    }
+    // The certificate that the Kubernetes API shows is made at each start, and signed by this one.
+    let authority = config.kube_api.map(|_| kube_authority::certificate_file(&config.data_dir));
+    let authority = authority.filter(|path| path.exists());
+    findings.extend(authority.map(|path| certificates::file("--kube-api", &path, now)));
+    findings
 }

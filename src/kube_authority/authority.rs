@@ -1,7 +1,7 @@
 //! The authority: its key, the certificates that it signs, and the list of credentials.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -91,6 +91,11 @@ pub struct Authority {
     writing: Mutex<()>,
     credentials: watch::Sender<Arc<Credentials>>,
     account_tokens: AccountTokens,
+}
+
+/// The file of the authority's certificate, which exists once the Kubernetes API was served.
+pub fn certificate_file(data_dir: &Path) -> PathBuf {
+    Folder::path_of(data_dir).join(CERTIFICATE)
 }
 
 impl Authority {

@@ -30,9 +30,14 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// The path of the folder, which may not exist yet.
+    pub fn path_of(data_dir: &Path) -> PathBuf {
+        data_dir.join(NAME)
+    }
+
     /// Opens the folder, and creates it if it is missing.
     pub fn open(data_dir: &Path) -> Result<Self, FileError> {
-        let folder = Self { path: data_dir.join(NAME) };
+        let folder = Self { path: Self::path_of(data_dir) };
         let opened = trusted::check(&folder.path).map_err(io::Error::from).and_then(|()| {
             std::fs::create_dir_all(data_dir)?;
             DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(&folder.path)?;

@@ -33,6 +33,34 @@ const ASIDE: &str = "_aside";
 /// Folder of the files of adopted containers, by namespace.
 const ADOPTED: &str = "_adopted";
 
+/// The numbers of pending records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PendingCounts {
+    /// Those that are written when containerd takes them.
+    pub waiting: usize,
+    /// Those that could not be read.
+    pub set_aside: usize,
+}
+
+/// Counts the pending records of a namespace. Changes nothing.
+pub fn count(run_dir: &Path, namespace: &str) -> PendingCounts {
+    let folder = Files::new(run_dir, namespace).folder;
+    let files_in = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let is_whole = |entry: &fs::DirEntry| {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            is_file && !entry.file_name().to_string_lossy().starts_with('.')
+        };
+        entries.filter(is_whole).count()
+    };
+    let namespaces = fs::read_dir(folder.join(ADOPTED)).into_iter().flatten().flatten();
+    let adopted: usize = namespaces.map(|entry| files_in(&entry.path())).sum();
+    PendingCounts {
+        waiting: files_in(&folder).saturating_add(adopted),
+        set_aside: files_in(&folder.join(ASIDE)),
+    }
+}
+
 /// The files of one containerd namespace.
 #[derive(Debug, Clone)]
 struct Files {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
+use tonic::Code;
 
 use super::columns;
 use super::connect::{Client, UNARY, call};
@@ -25,7 +26,7 @@ const STATUS: usize = 2;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print JSON: an object with `version`, `containerdVersion` (empty if containerd does not
-    /// answer), `kernelVersion`, `pods` by status, `notReady`, `heldKills` and `restarts`.
+    /// answer), `kernelVersion`, `pods` by status, `notReady`, `heldKills`, `host` and `restarts`.
     #[arg(short, long, value_enum)]
     output: Option<Format>,
     // systemctl's `status NAME`: the error says what to do instead.
@@ -59,8 +60,26 @@ struct Report {
     not_ready: Vec<PodLine>,
     /// The pods of which a kill by a probe waits for the brake.
     held_kills: Vec<PodLine>,
+    /// What the daemon finds of its host, the good findings too.
+    host: Vec<Finding>,
     /// The ends within the last hour that a restart followed or will follow, newest first.
     restarts: Vec<Restart>,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Finding {
+    subject: String,
+    verdict: String,
+    found: String,
+    advice: String,
+}
+
+impl From<pb::HostFinding> for Finding {
+    fn from(finding: pb::HostFinding) -> Self {
+        let pb::HostFinding { subject, verdict, found, advice } = finding;
+        Self { subject, verdict, found, advice }
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -87,7 +106,8 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     let version = call(pb::GetVersionRequest {}, UNARY, |r| meta.get_version(r)).await?;
     let pods = call(pb::ListPodsRequest::default(), UNARY, |r| api.list_pods(r)).await?.pods;
     let now = now();
-    let report = report(version, &pods, now)?;
+    let mut report = report(version, &pods, now)?;
+    report.host = findings(client).await?;
     match args.output {
         Some(Format::Json) => io.json(&report)?,
         None => print(&report, now, io)?,
@@ -95,6 +115,16 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     match report.containerd_version.is_empty() {
         true => Err(Error::Other("containerd does not answer; the containers run on".to_owned())),
         false => Ok(()),
+    }
+}
+
+/// A daemon of an older version has no findings.
+async fn findings(client: &Client) -> Result<Vec<Finding>> {
+    let mut meta = client.meta();
+    match call(pb::CheckHostRequest {}, UNARY, |request| meta.check_host(request)).await {
+        Ok(found) => Ok(found.findings.into_iter().map(Finding::from).collect()),
+        Err(error) if error.code() == Some(Code::Unimplemented) => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 
@@ -108,6 +138,7 @@ fn report(version: pb::GetVersionResponse, pods: &[pb::Pod], now: Timestamp) -> 
         pods: BTreeMap::new(),
         not_ready: Vec::new(),
         held_kills: Vec::new(),
+        host: Vec::new(),
         restarts: Vec::new(),
     };
     for pod in pods {
@@ -175,6 +206,17 @@ fn print(report: &Report, now: Timestamp, io: &mut Io<'_>) -> Result<()> {
             .collect();
         section(io, title, &["NAMESPACE", "POD", "STATUS"], &rows)?;
     }
+    // What is good needs no line.
+    let rows: Vec<_> = report
+        .host
+        .iter()
+        .filter(|finding| finding.verdict != "good")
+        .map(|finding| {
+            let Finding { subject, verdict, found, advice } = finding;
+            vec![subject.clone(), verdict.clone(), found.clone(), advice.clone()]
+        })
+        .collect();
+    section(io, "Host", &["SUBJECT", "VERDICT", "FOUND", "ADVICE"], &rows)?;
     let rows: Vec<_> = report
         .restarts
         .iter()
@@ -256,7 +298,14 @@ mod tests {
             containerd_version: "1.7".to_owned(),
             ..Default::default()
         };
-        let report = report(version, &pods, now).unwrap();
+        let mut report = report(version, &pods, now).unwrap();
+        let finding = |subject: &str, verdict: &str| pb::HostFinding {
+            subject: subject.to_owned(),
+            verdict: verdict.to_owned(),
+            found: "12:00".to_owned(),
+            advice: "set it".to_owned(),
+        };
+        report.host = vec![finding("brake", "good").into(), finding("clock", "degraded").into()];
         let (mut out, mut err) = (Vec::new(), Vec::new());
         print(&report, now, &mut Io::new(&mut out, &mut err)).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -279,6 +328,10 @@ mod tests {
                 "Kills that wait for the brake:",
                 "NAMESPACE POD STATUS",
                 "default web Running",
+                "",
+                "Host:",
+                "SUBJECT VERDICT FOUND ADVICE",
+                "clock degraded 12:00 set it",
                 "",
                 "Restarts in the last hour:",
                 "NAMESPACE POD CONTAINER ENDED CAUSE",

@@ -215,6 +215,13 @@ impl Meta for FakeMeta {
             kernel_version: "6.12.1".to_owned(),
         }))
     }
+
+    async fn check_host(
+        &self,
+        _: Request<pb::CheckHostRequest>,
+    ) -> Result<Response<pb::CheckHostResponse>, Status> {
+        Err(Status::unimplemented("of an older version"))
+    }
 }
 
 struct Daemon {

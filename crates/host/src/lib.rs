@@ -9,6 +9,7 @@
 )]
 
 pub mod claims;
+pub mod clock;
 pub mod cni;
 pub mod files;
 pub mod mountinfo;

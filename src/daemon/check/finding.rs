@@ -15,6 +15,17 @@ pub enum Verdict {
     Broken,
 }
 
+impl Verdict {
+    /// The word in the output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Degraded => "degraded",
+            Self::Broken => "broken",
+        }
+    }
+}
+
 /// One result.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
@@ -60,11 +71,7 @@ pub fn render(findings: &[Finding], format: Option<Format>) -> String {
     }
     let lines = findings.iter().map(|finding| {
         let Finding { subject, verdict, found, advice } = finding;
-        let verdict = match verdict {
-            Verdict::Good => "good",
-            Verdict::Degraded => "degraded",
-            Verdict::Broken => "broken",
-        };
+        let verdict = verdict.as_str();
         let advice = if advice.is_empty() { String::new() } else { format!(": {advice}") };
         format!("{verdict:<10}{subject:<14}{}{advice}\n", Escaped(found))
     });

@@ -9,6 +9,7 @@ use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use super::finding::Finding;
 use crate::domain::brake::Pressure;
 use crate::files;
+use crate::node::PendingCounts;
 
 /// The type of a file system of cgroup v2, from linux/magic.h.
 const CGROUP2: i64 = 0x6367_7270;
@@ -100,6 +101,23 @@ pub fn plugins(network: &str, kinds: &[&str], folders: &[PathBuf]) -> Finding {
     }
 }
 
+/// The records that wait in the run folder for containerd.
+pub fn records(pending: PendingCounts) -> Finding {
+    let PendingCounts { waiting, set_aside } = pending;
+    match (waiting, set_aside) {
+        (0, 0) => Finding::good("records", "none waits to be written"),
+        (waiting, 0) => {
+            let found = format!("{waiting} wait to be written to containerd");
+            Finding::degraded("records", found, "the daemon writes them when containerd takes them")
+        }
+        (waiting, set_aside) => {
+            let found = format!("{waiting} wait to be written, {set_aside} could not be read");
+            let advice = "the daemon's log names the files, in the folder `unwritten` of --run-dir";
+            Finding::degraded("records", found, advice)
+        }
+    }
+}
+
 /// The group whose members may use the socket.
 pub fn group() -> Finding {
     let groups = files::read_text("/etc/group", GROUPS).unwrap_or_default();
@@ -149,6 +167,14 @@ mod tests {
         assert_eq!(plugins("net", &["runc"], &folders).verdict, Verdict::Good);
         let missing = plugins("net", &["runc", "portmap", "bridge"], &folders);
         assert_eq!(missing.found, "net: no plugin portmap, bridge in --cni-bin-dir");
+    }
+
+    #[test]
+    fn records_that_wait_are_counted() {
+        let of = |waiting, set_aside| records(PendingCounts { waiting, set_aside });
+        assert_eq!(of(0, 0), Finding::good("records", "none waits to be written"));
+        assert_eq!(of(2, 0).found, "2 wait to be written to containerd");
+        assert_eq!(of(0, 1).verdict, Verdict::Degraded);
     }
 
     #[test]
