@@ -128,13 +128,14 @@ pub async fn serve(
     let manifest_dir = manifest_dir.transpose().map_err(Error::ManifestDir)?;
     let brake = Arc::new(HostBrake::new(config.brake.limits(), pressure::read));
     let pods = PodThread::start().map_err(Error::PodThread)?;
-    let supervisor = SupervisorBuilder::new(node.clone(), Arc::new(NetProber::default()))
-        .pod_runtime(pods.runtime())
-        .brake(brake.clone())
-        .boot_id(boot_id())
-        .manifest_dir(manifest_dir.as_deref())
-        .runtime_address(&config.containerd_address)
-        .evidence_collector(Arc::new(HostEvidence::default()));
+    let supervisor =
+        SupervisorBuilder::new(node.clone(), Arc::new(NetProber::new(config.exec_via.into())))
+            .pod_runtime(pods.runtime())
+            .brake(brake.clone())
+            .boot_id(boot_id())
+            .manifest_dir(manifest_dir.as_deref())
+            .runtime_address(&config.containerd_address)
+            .evidence_collector(Arc::new(HostEvidence::default()));
     let supervisor = Arc::new(supervisor.build());
     let checks = Arc::new(LiveChecks::new(config.clone(), supervisor.clone()));
     let meta = MetaApi::new(containerd.clone(), checks);

@@ -31,6 +31,7 @@ const LAYERS: [&[&str]; 6] = [
         "claims",
         "clock",
         "cni",
+        "direct_exec",
         "files",
         "netns",
         "network",

@@ -32,8 +32,8 @@ pub use probelet_domain as domain;
 pub use probelet_api::{pb, structs};
 pub use probelet_cri_log as logs;
 pub use probelet_host::{
-    claims, clock, cni, files, netns, network, pod_files, pressure, process, rootfs, shared_pids,
-    trusted, volumes,
+    claims, clock, cni, direct_exec, files, netns, network, pod_files, pressure, process, rootfs,
+    shared_pids, trusted, volumes,
 };
 pub use probelet_manifest as manifest;
 pub use probelet_prober as prober;

@@ -9,6 +9,7 @@ use probelet::daemon::check;
 use probelet::daemon::config::Settings;
 use probelet::daemon::reload::Source;
 use probelet::daemon::{self, BoundListeners, Config, NamespaceLock};
+use probelet::direct_exec;
 use probelet::logs::logger;
 use probelet::process::descriptors;
 use probelet::shared_pids::holder;
@@ -22,9 +23,14 @@ const LAST_READS: Duration = Duration::from_secs(1);
 /// The exit code for a bad configuration, the same as clap's for wrong usage.
 const BAD_CONFIGURATION: u8 = 2;
 
+/// Runs a process that the daemon has started from its own binary.
+fn helper() -> Option<ExitCode> {
+    logger::run_if_asked().or_else(holder::run_if_asked).or_else(direct_exec::run_if_asked)
+}
+
 fn main() -> ExitCode {
     // This comes before anything that costs memory or time, because a container waits for it.
-    if let Some(code) = logger::run_if_asked().or_else(holder::run_if_asked) {
+    if let Some(code) = helper() {
         return code;
     }
     match completion::answer(CommandLine::command) {

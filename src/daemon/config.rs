@@ -20,6 +20,7 @@ pub use listen::{ListenConfig, ListenError, TlsFiles};
 use logs::LogConfig;
 use registries::RegistryConfig;
 
+use crate::domain::spec::ExecVia;
 use crate::trusted::{self, TrustError};
 
 /// The snapshotter of root filesystems: containerd's default.
@@ -173,6 +174,18 @@ pub struct Config {
         default_value = "info"
     )]
     pub log_level: LogLevel,
+    /// How the commands of exec probes run: through containerd, or by a process of the daemon that
+    /// joins the container, which costs much less. The annotation
+    /// `probelet.io/CONTAINER.PROBE.execVia` overrides it for a probe. A command that cannot be run
+    /// directly with all that its container has is not run, and the probe reports why.
+    #[arg(
+        long,
+        value_name = "VIA",
+        value_enum,
+        env = "PROBELET_EXEC_VIA",
+        default_value = "containerd"
+    )]
+    pub exec_via: ExecWay,
     #[command(flatten)]
     pub listen: ListenConfig,
     #[command(flatten)]
@@ -231,6 +244,21 @@ impl Config {
         all.try_for_each(|(flag, folder)| {
             trusted::check(folder).map_err(|error| FolderError { flag, error })
         })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExecWay {
+    Containerd,
+    Direct,
+}
+
+impl From<ExecWay> for ExecVia {
+    fn from(way: ExecWay) -> Self {
+        match way {
+            ExecWay::Containerd => Self::Containerd,
+            ExecWay::Direct => Self::Direct,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::domain::spec::Exec;
+use crate::domain::spec::{Exec, ExecVia};
 use crate::node::{ExecError, Task, Turn};
 
 /// Runs the command and returns its output, with the exit status if it is not 0, or the reason
@@ -16,7 +16,10 @@ pub async fn run(task: &Arc<dyn Task>, exec: &Exec, bound: Duration) -> String {
         return "not run: other commands kept the container busy".to_owned();
     };
     let left = bound.saturating_sub(start.elapsed());
-    match task.exec(&exec.command, left, Turn { container: turn, host: None }).await {
+    match task
+        .exec(&exec.command, left, Turn { container: turn, host: None }, ExecVia::Containerd)
+        .await
+    {
         Ok(executed) => {
             let output = String::from_utf8_lossy(&executed.output);
             match executed.exit_code {

@@ -13,7 +13,7 @@ use super::*;
 use crate::domain::Incarnation;
 use crate::domain::exit::Ending;
 use crate::domain::pod_key::PodKey;
-use crate::domain::spec::Exec;
+use crate::domain::spec::{Exec, ExecVia};
 use crate::node::session::{Order, Session, SessionError};
 use crate::node::{AttemptId, ExecError, Executed, StartNotes, Target, Task, Turn};
 use crate::process::Process;
@@ -38,7 +38,13 @@ impl Target for Real {
         Arc::new(tokio::sync::Semaphore::new(1))
     }
 
-    async fn exec(&self, words: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+    async fn exec(
+        &self,
+        words: &[String],
+        _: Duration,
+        _: Turn,
+        _: ExecVia,
+    ) -> Result<Executed, ExecError> {
         Ok(Executed { exit_code: 3, output: words.concat().into_bytes() })
     }
 }

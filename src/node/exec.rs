@@ -14,6 +14,7 @@ use probelet_runtime::{CallError, Exec, Namespace};
 use crate::process::family::{Family, Found};
 
 mod command;
+mod direct;
 mod leftovers;
 mod output;
 mod pipes;

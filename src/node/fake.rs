@@ -22,7 +22,7 @@ use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::{Ending, ExitEvidence};
 use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
-use crate::domain::spec::{ContainerSpec, PodSpec};
+use crate::domain::spec::{ContainerSpec, ExecVia, PodSpec};
 use probelet_prober::{ExecError, Executed, Target, Turn};
 use probelet_runtime::{CallError, Wanted};
 
@@ -330,7 +330,13 @@ impl Target for Held {
         Arc::new(Semaphore::new(1))
     }
 
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+    async fn exec(
+        &self,
+        _: &[String],
+        _: Duration,
+        _: Turn,
+        _: ExecVia,
+    ) -> Result<Executed, ExecError> {
         Err(ExecError::Failed("a fake runs no command".into()))
     }
 }

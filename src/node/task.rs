@@ -20,6 +20,7 @@ use super::task_outcomes::{Shim, TaskOutcomes};
 use super::task_trait::{StartNotes, Task};
 use crate::domain::adopt::ContainerRef;
 use crate::domain::exit::Ending;
+use crate::domain::spec::ExecVia;
 use crate::files;
 use crate::netns;
 use crate::prober::Share;
@@ -131,6 +132,7 @@ impl Target for ContainerTask {
         command: &[String],
         timeout: Duration,
         turn: Turn,
+        via: ExecVia,
     ) -> Result<Executed, ExecError> {
         let deadline = deadline_in(timeout);
         let failed = |text: String| ExecError::Failed(text);
@@ -139,7 +141,11 @@ impl Target for ContainerTask {
             .map_err(|_| failed("containerd did not return the container's spec in time".into()))?
             .map_err(|error| failed(error.to_string()))?;
         let (container, init) = (self.id.clone(), self.process.clone());
-        self.execs.run(Command { container, init, deadline }, template, command, turn).await
+        let within = Command { container, init, deadline };
+        match via {
+            ExecVia::Containerd => self.execs.run(within, template, command, turn).await,
+            ExecVia::Direct => self.execs.run_directly(within, template, command, turn).await,
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use prost_types::value::Kind;
 use super::error::field;
 use super::findings::Findings;
 use crate::domain::spec::{
-    Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeSpec, Probes, Scheme, SpecError,
-    TcpSocket, short_form,
+    Exec, ExecVia, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeSpec, Probes, Scheme,
+    SpecError, TcpSocket, short_form,
 };
 use crate::domain::time::MAX_LENGTH;
 use crate::pb;
@@ -48,6 +48,7 @@ fn probe(path: &str, probe: pb::Probe, found: &mut Findings) -> Option<ProbeSpec
         spec.failure_threshold = probe.failure_threshold;
     }
     spec.on_failure = found.value(on_failure(&at("onFailure"), probe.on_failure));
+    spec.exec_via = found.value(exec_via(&at("execVia"), probe.exec_via));
     spec.handler = handler?;
     Some(spec)
 }
@@ -90,6 +91,15 @@ fn on_failure(path: &str, choice: i32) -> Result<Option<OnFailure>, SpecError> {
         Ok(pb::OnFailure::Restart) => Ok(Some(OnFailure::Restart)),
         Ok(pb::OnFailure::Stop) => Ok(Some(OnFailure::Stop)),
         Ok(pb::OnFailure::Notify) => Ok(Some(OnFailure::Notify)),
+        Err(_) => Err(field(path, format!("Unsupported value: {choice}"))),
+    }
+}
+
+fn exec_via(path: &str, choice: i32) -> Result<Option<ExecVia>, SpecError> {
+    match pb::ExecVia::try_from(choice) {
+        Ok(pb::ExecVia::Unspecified) => Ok(None),
+        Ok(pb::ExecVia::Containerd) => Ok(Some(ExecVia::Containerd)),
+        Ok(pb::ExecVia::Direct) => Ok(Some(ExecVia::Direct)),
         Err(_) => Err(field(path, format!("Unsupported value: {choice}"))),
     }
 }

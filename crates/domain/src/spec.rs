@@ -51,8 +51,8 @@ pub use origin::Origin;
 pub use place::Role;
 pub use port::{ContainerPort, HostPort, mapped_ports};
 pub use probe::{
-    Exec, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeKind, ProbeSpec, Probes, Scheme,
-    TcpSocket,
+    Exec, ExecVia, Grpc, Handler, Header, HttpGet, OnFailure, PortRef, ProbeKind, ProbeSpec,
+    Probes, Scheme, TcpSocket,
 };
 pub use resources::{Amounts, QUOTA_PERIOD, QosClass, Resources, oom_score_adj};
 pub use security::{

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use probelet_domain::image::Reference;
 use probelet_domain::probe::Outcome;
 use probelet_domain::spec::{
-    Grpc, Handler, HttpGet, PortRef, ProbeSpec, Scheme, TcpSocket as Tcp, sample,
+    ExecVia, Grpc, Handler, HttpGet, PortRef, ProbeSpec, Scheme, TcpSocket as Tcp, sample,
 };
 use probelet_prober::{ExecError, Executed, NetProber, Prober, Target, Turn};
 use probelet_registry::{Origin, Registries, install_tls};
@@ -59,7 +59,13 @@ impl Target for Container {
     fn exec_turn(&self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(1))
     }
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+    async fn exec(
+        &self,
+        _: &[String],
+        _: Duration,
+        _: Turn,
+        _: ExecVia,
+    ) -> Result<Executed, ExecError> {
         Err(ExecError::Failed("no command runs here".to_owned()))
     }
 }

@@ -11,10 +11,12 @@
 pub mod claims;
 pub mod clock;
 pub mod cni;
+pub mod direct_exec;
 pub mod files;
 pub mod mountinfo;
 pub mod netns;
 pub mod network;
+mod own_program;
 pub mod pod_files;
 pub mod pressure;
 pub mod process;

@@ -17,13 +17,12 @@ use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
 use crate::process::{Process, descriptors};
 use namespace::{Holder, Namespace, holders_in, joined, named_pins};
-use program::Program;
 
 use crate::claims::Claim;
+use crate::own_program;
 
 pub mod holder;
 mod namespace;
-mod program;
 
 const FOLDER: &str = "pidns";
 /// Limit for the start and for the end of a holder.
@@ -37,17 +36,12 @@ pub struct SharedPids {
     folder: PathBuf,
     /// The parent cgroup of the pods' containers, below each hierarchy's root.
     cgroups: PathBuf,
-    program: Program,
 }
 
 impl SharedPids {
     /// Returns the namespaces whose pins are files below the run folder.
     pub fn new(run_dir: &Path, containerd_namespace: &str) -> Self {
-        Self {
-            folder: run_dir.join(FOLDER),
-            cgroups: containerd_namespace.into(),
-            program: Program::default(),
-        }
+        Self { folder: run_dir.join(FOLDER), cgroups: containerd_namespace.into() }
     }
 
     /// The path of a pod's pin, which may not exist yet.
@@ -83,10 +77,10 @@ impl SharedPids {
     }
 
     async fn start(&self, pin: &Path, uid: &str) -> io::Result<()> {
-        let program = self.program.clone();
-        let mut command = aside(move || program.command()).await?;
+        let mut command = aside(own_program::sealed_command).await?;
         command.args([holder::ARGUMENT, holder::START]).arg(pin).arg(self.cgroup(uid));
-        descriptors::restore_in(command.as_std_mut());
+        descriptors::restore_in(&mut command);
+        let mut command = tokio::process::Command::from(command);
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
         let output = tokio::time::timeout(SOON, output).await??;
         let told = String::from_utf8_lossy(&output.stderr);

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::server_annotations::PREFIX;
-use probelet_domain::spec::{ContainerSpec, Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec};
+use probelet_domain::spec::{
+    ContainerSpec, ExecVia, Handler, OnFailure, PodSpec, ProbeKind, ProbeSpec,
+};
 
 /// The last part of a key, and how the setting is rendered and read.
 type Setting = (&'static str, Render, Set);
@@ -16,8 +18,9 @@ type Set = fn(&mut ProbeSpec, &str) -> Result<(), &'static str>;
 
 const STARTUP_PERIOD: &str = "startupPeriodMilliseconds";
 const ON_FAILURE: &str = "onFailure";
+const EXEC_VIA: &str = "execVia";
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 7] = [
     (
         "periodMilliseconds",
         |p| fraction(p.period),
@@ -40,6 +43,7 @@ const SETTINGS: [Setting; 6] = [
     ),
     ("grpcTLS", render_tls, set_tls),
     (ON_FAILURE, render_on_failure, set_on_failure),
+    (EXEC_VIA, |p| p.exec_via.map(|via| via.as_str().into()), set_exec_via),
 ];
 
 /// The names of the settings.
@@ -76,6 +80,15 @@ fn set_on_failure(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str>
     Ok(())
 }
 
+fn set_exec_via(probe: &mut ProbeSpec, text: &str) -> Result<(), &'static str> {
+    if !matches!(probe.handler, Handler::Exec(_)) {
+        return Err("this is no exec probe");
+    }
+    let via = ExecVia::ALL.into_iter().find(|via| via.as_str() == text);
+    probe.exec_via = Some(via.ok_or("must be containerd or direct")?);
+    Ok(())
+}
+
 /// Sets `app.liveness.periodMilliseconds`; `None` if the pod has no such setting.
 pub fn read(spec: &mut PodSpec, setting: &str, text: &str) -> Option<Result<(), &'static str>> {
     let mut parts = setting.rsplitn(3, '.');
@@ -106,7 +119,11 @@ pub fn render(container: &ContainerSpec) -> Vec<(String, String)> {
 
 /// The setting that an error's field stands for; `None` if it is another field.
 pub fn setting_for(spec: &PodSpec, field: &str) -> Option<String> {
-    let all = [("Probe.startupPeriodSeconds", STARTUP_PERIOD), ("Probe.onFailure", ON_FAILURE)];
+    let all = [
+        ("Probe.startupPeriodSeconds", STARTUP_PERIOD),
+        ("Probe.onFailure", ON_FAILURE),
+        ("Probe.execVia", EXEC_VIA),
+    ];
     let mut all = all.into_iter();
     let (at, setting) = all.find_map(|(end, setting)| Some((field.strip_suffix(end)?, setting)))?;
     let (container, kind) = at.split_once("].")?;

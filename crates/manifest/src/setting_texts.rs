@@ -83,7 +83,7 @@ pub const OF_CONTAINER: [Annotation; 10] = [
 ];
 
 /// Settings of one probe; `PROBE` is `liveness`, `readiness` or `startup`.
-pub const OF_PROBE: [Annotation; 6] = [
+pub const OF_PROBE: [Annotation; 7] = [
     new("CONTAINER.PROBE.periodMilliseconds", "500", "The period, from 100."),
     new("CONTAINER.PROBE.timeoutMilliseconds", "300", "The timeout, from 1."),
     new("CONTAINER.PROBE.initialDelayMilliseconds", "1500", "The delay of the first probe."),
@@ -102,6 +102,12 @@ pub const OF_PROBE: [Annotation; 6] = [
         "notify",
         "What a failed liveness or startup probe does: `restart` (the default), `stop` or \
          `notify`, which only reports it.",
+    ),
+    new(
+        "CONTAINER.PROBE.execVia",
+        "direct",
+        "How the command of an exec probe runs: through `containerd` (the default of `serve \
+         --exec-via`), or `direct`, which costs much less.",
     ),
 ];
 
@@ -143,9 +149,10 @@ mod tests {
             let kind =
                 if key.ends_with("startupPeriodMilliseconds") { "startup" } else { "liveness" };
             let key = key.replace("CONTAINER", "app").replace("PROBE", kind);
-            let probe = match key.ends_with("grpcTLS") {
-                true => "grpc: {port: 80}",
-                false => "httpGet: {port: 80}",
+            let probe = match key.rsplit('.').next() {
+                Some("grpcTLS") => "grpc: {port: 80}",
+                Some("execVia") => "exec: {command: [check]}",
+                _ => "httpGet: {port: 80}",
             };
             let manifest = format!(
                 "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  annotations:\n    \

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::Attempt;
 use crate::{ExecError, Target, Turn};
 use probelet_domain::probe::Outcome;
-use probelet_domain::spec::Exec;
+use probelet_domain::spec::{Exec, ExecVia};
 use probelet_domain::text::go_duration;
 
 /// Maximum wait of a command for its permits.
@@ -37,14 +37,20 @@ impl Queue {
 
     /// Makes an attempt. Timeout and latency begin after the wait for permits, which the container
     /// has not caused.
-    pub async fn attempt(&self, task: Arc<dyn Target>, exec: &Exec, limit: Duration) -> Attempt {
+    pub async fn attempt(
+        &self,
+        task: Arc<dyn Target>,
+        exec: &Exec,
+        limit: Duration,
+        via: ExecVia,
+    ) -> Attempt {
         let turn = match timeout(QUEUE, self.turn(task.as_ref())).await {
             Ok(Ok(turn)) => turn,
             Ok(Err(error)) => return not_run(&error.to_string()),
             Err(_) => return not_run("no turn within 30s: too many exec probes at once"),
         };
         let start = Instant::now();
-        let executed = task.exec(&exec.command, limit, turn).await;
+        let executed = task.exec(&exec.command, limit, turn, via).await;
         let latency = start.elapsed();
         let outcome = match executed {
             Ok(executed) => {

@@ -15,7 +15,9 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
 use probelet_domain::probe::Outcome;
-use probelet_domain::spec::{ContainerSpec, Handler, Header, HookHandler, HttpGet, ProbeSpec};
+use probelet_domain::spec::{
+    ContainerSpec, ExecVia, Handler, Header, HookHandler, HttpGet, ProbeSpec,
+};
 use probelet_domain::time::Later;
 
 mod dial;
@@ -72,7 +74,9 @@ pub trait Prober: Send + Sync + 'static {
             HookHandler::Exec(exec) => Handler::Exec(exec.clone()),
             HookHandler::HttpGet(get) => Handler::HttpGet(as_hook(get)),
         };
-        let probe = ProbeSpec { timeout: bound, ..ProbeSpec::new(handler) };
+        // Hooks run as the runtime runs them, whatever is set for probes.
+        let exec_via = Some(ExecVia::Containerd);
+        let probe = ProbeSpec { timeout: bound, exec_via, ..ProbeSpec::new(handler) };
         // The wait for permits is part of the hook's time, because a stop waits for no longer.
         let attempt = tokio::time::timeout(bound, self.attempt(task, container, &probe)).await;
         match attempt.map(|attempt| attempt.outcome) {
@@ -113,6 +117,14 @@ const OVERHEAD: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Default)]
 pub struct NetProber {
     execs: exec::Queue,
+    exec_via: ExecVia,
+}
+
+impl NetProber {
+    /// Makes a prober. `exec_via` is for exec probes that do not set it.
+    pub fn new(exec_via: ExecVia) -> Self {
+        Self { exec_via, ..Self::default() }
+    }
 }
 
 #[async_trait]
@@ -129,7 +141,10 @@ impl Prober for NetProber {
             Handler::HttpGet(get) => &get.port,
             Handler::TcpSocket(tcp) => &tcp.port,
             Handler::Grpc(grpc) => &grpc.port,
-            Handler::Exec(exec) => return self.execs.attempt(task, exec, probe.timeout).await,
+            Handler::Exec(exec) => {
+                let via = probe.exec_via.unwrap_or(self.exec_via);
+                return self.execs.attempt(task, exec, probe.timeout, via).await;
+            }
         };
         let task = &task;
         let work = async {

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Share;
+use probelet_domain::spec::ExecVia;
 
 /// Permits to run one command, which are returned when no process of the command is left.
 #[derive(Debug)]
@@ -69,11 +70,13 @@ pub trait Target: Send + Sync + 'static {
     }
     /// Runs a command with the user, environment, working directory and limits of the container's
     /// process, and with `$(NAME)` replaced from its environment. After `timeout` the command and
-    /// its children are killed. The permits are returned when none of them runs any more.
+    /// its children are killed. The permits are returned when none of them runs any more. `via` only
+    /// changes what runs the command, and neither the command nor its result.
     async fn exec(
         &self,
         command: &[String],
         timeout: Duration,
         turn: Turn,
+        via: ExecVia,
     ) -> Result<Executed, ExecError>;
 }

@@ -14,7 +14,8 @@ use super::tls::tests::{secure, serve_h2, speaking};
 use super::*;
 use crate::{ExecError, Executed, Turn};
 use probelet_domain::spec::{
-    BackoffLimits, ContainerPort, Grpc, HttpGet, PortRef, Probes, Scheme, Source, TcpSocket,
+    BackoffLimits, ContainerPort, ExecVia, Grpc, HttpGet, PortRef, Probes, Scheme, Source,
+    TcpSocket,
 };
 
 /// Timeout of attempts that are to time out.
@@ -62,7 +63,13 @@ impl Target for Near {
     fn exec_turn(&self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(1))
     }
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+    async fn exec(
+        &self,
+        _: &[String],
+        _: Duration,
+        _: Turn,
+        _: ExecVia,
+    ) -> Result<Executed, ExecError> {
         Err(ExecError::Failed("no command runs here".into()))
     }
 }

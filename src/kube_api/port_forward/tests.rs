@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::domain::spec::ExecVia;
 use crate::kube_api::channels::serve_port_forward;
 use crate::kube_api::tests::{Users, supervisor};
 use crate::kube_authority;
@@ -66,7 +67,13 @@ impl Target for Host {
         Arc::new(Semaphore::new(1))
     }
 
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+    async fn exec(
+        &self,
+        _: &[String],
+        _: Duration,
+        _: Turn,
+        _: ExecVia,
+    ) -> Result<Executed, ExecError> {
         Err(ExecError::TimedOut)
     }
 }

@@ -19,7 +19,7 @@ use crate::process::family::{Family, Mark};
 use probelet_prober::{ExecError, Executed, Turn};
 
 /// How long output is read after the command has ended, since a child may hold stdout.
-const DRAIN: Duration = Duration::from_millis(100);
+pub const DRAIN: Duration = Duration::from_millis(100);
 /// How long the daemon waits for init to end after a command was killed from outside: the kernel
 /// kills all processes of a container before its init counts as ended.
 const INIT: Duration = Duration::from_millis(100);
@@ -68,10 +68,14 @@ impl Left {
 }
 
 /// The caller, until the answer is sent.
-struct Caller(Option<oneshot::Sender<Answer>>);
+pub struct Caller(Option<oneshot::Sender<Answer>>);
 
 impl Caller {
-    fn tell(&mut self, answer: Answer) {
+    pub fn new(caller: oneshot::Sender<Answer>) -> Self {
+        Self(Some(caller))
+    }
+
+    pub fn tell(&mut self, answer: Answer) {
         if let Some(caller) = self.0.take() {
             // The caller may have stopped waiting.
             let _ = caller.send(answer);
@@ -98,7 +102,7 @@ impl Execs {
         let (tell, told) = oneshot::channel();
         let this = self.clone();
         self.0.tasks.spawn(async move {
-            this.conduct(&command, process, mark, Caller(Some(tell)), turn).await;
+            this.conduct(&command, process, mark, Caller::new(tell), turn).await;
             drop(place);
         });
         told.await.map_err(|_| ExecError::Failed("the command was given up".to_owned()))?
@@ -287,7 +291,7 @@ fn failed_start(error: &CallError) -> ExecError {
 }
 
 /// Returns the exit code, unless the command died with its container, which makes the code useless.
-async fn judge(code: u32, init: &Process) -> Result<u32, ExecError> {
+pub async fn judge(code: u32, init: &Process) -> Result<u32, ExecError> {
     let killed = code == 128 + 9;
     if killed && timeout(INIT, init.exited()).await.is_ok() {
         let text = "the container ended while the command ran";

@@ -1,12 +1,14 @@
-//! A command's stdout and stderr: two FIFOs that the shim writes to.
+//! A command's stdout and stderr: two FIFOs that the shim writes to, or two pipes.
 
 use std::fs::{DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::{OpenOptions, Receiver};
 
@@ -44,6 +46,12 @@ impl Output {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let stream = |name: &str| Stream::open(folder.join(format!("{exec_id}.{name}")));
         Ok(Self { stdout: stream("stdout")?, stderr: stream("stderr")? })
+    }
+
+    /// Makes two pipes, and returns their other ends for the command.
+    pub fn pipes() -> io::Result<(Self, [OwnedFd; 2])> {
+        let ((stdout, out), (stderr, err)) = (Stream::pipe()?, Stream::pipe()?);
+        Ok((Self { stdout, stderr }, [out, err]))
     }
 
     pub fn stdio(&self) -> ExecStdio {
@@ -94,7 +102,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 struct Stream {
-    fifo: Fifo,
+    /// `None` for a pipe.
+    fifo: Option<Fifo>,
     /// `None` when the stream has ended.
     pipe: Option<Receiver>,
     head: Vec<u8>,
@@ -106,11 +115,17 @@ impl Stream {
     fn open(path: PathBuf) -> io::Result<Self> {
         let fifo = Fifo::make(path)?;
         let pipe = Some(OpenOptions::new().open_receiver(fifo.path())?);
-        Ok(Self { fifo, pipe, head: Vec::new(), thrown_away: 0 })
+        Ok(Self { fifo: Some(fifo), pipe, head: Vec::new(), thrown_away: 0 })
+    }
+
+    fn pipe() -> io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+        let pipe = Some(Receiver::from_owned_fd(ours)?);
+        Ok((Self { fifo: None, pipe, head: Vec::new(), thrown_away: 0 }, theirs))
     }
 
     fn uri(&self) -> String {
-        self.fifo.uri()
+        self.fifo.as_ref().map(Fifo::uri).unwrap_or_default()
     }
 
     async fn drain(&mut self) {
@@ -148,7 +163,7 @@ mod tests {
     use super::*;
 
     fn writer(stream: &Stream) -> File {
-        File::options().write(true).open(stream.fifo.path()).unwrap()
+        File::options().write(true).open(stream.fifo.as_ref().unwrap().path()).unwrap()
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::direct_exec::{Namespaces, Refusal};
 use crate::node::session::Order;
 pub use crate::process::family::COMMAND as MARK;
 use probelet_oci::expansion::{Env, TooLong, expand_words};
@@ -12,6 +13,8 @@ use probelet_oci::expansion::{Env, TooLong, expand_words};
 pub struct Template {
     process: Map<String, Value>,
     env: Env,
+    /// The namespaces for commands without the runtime, or why there can be none.
+    namespaces: Result<Namespaces, Refusal>,
 }
 
 impl Template {
@@ -25,11 +28,16 @@ impl Template {
         env.set_all(
             lines.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned),
         );
-        Ok(Self { process, env })
+        Ok(Self { process, env, namespaces: Namespaces::read(&spec) })
     }
 
     pub fn command(&self, command: &[String], mark: &str) -> Result<Vec<u8>, TooLong> {
         Ok(self.process(expand_words(command, &self.env)?, mark, false))
+    }
+
+    /// Returns the namespaces that a command without the runtime joins.
+    pub fn namespaces(&self) -> Result<&Namespaces, Refusal> {
+        self.namespaces.as_ref().map_err(Clone::clone)
     }
 
     pub fn session(&self, order: &Order, mark: &str) -> Vec<u8> {

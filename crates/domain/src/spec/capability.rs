@@ -70,6 +70,14 @@ const EVERY: &str = "ALL";
 /// Bit of `CAP_SYS_RESOURCE`, which a process needs to lower its OOM score.
 pub const SYS_RESOURCE: u64 = 1 << 24;
 
+/// Returns the number of a capability by its name with `CAP_`, as runtime specs write it; `None` for
+/// an unknown name.
+pub fn number(written: &str) -> Option<u32> {
+    let bare = written.strip_prefix("CAP_")?;
+    let index = ALL.iter().position(|name| *name == bare)?;
+    u32::try_from(index).ok()
+}
+
 /// Returns the capability's name in capitals and without `CAP_`, or `ALL`; `None` for an unknown
 /// name.
 pub fn name(written: &str) -> Option<&'static str> {

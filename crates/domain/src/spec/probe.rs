@@ -91,6 +91,31 @@ pub struct ProbeSpec {
     pub termination_grace: Option<Duration>,
     /// Consequence of a failed liveness or startup probe; `Restart` if unset. Readiness has none.
     pub on_failure: Option<OnFailure>,
+    /// How the command of an exec probe runs; the daemon's setting if unset.
+    pub exec_via: Option<ExecVia>,
+}
+
+/// The way in which the command of an exec probe runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExecVia {
+    /// Through containerd, its shim and runc; the default.
+    #[default]
+    Containerd,
+    /// By a process of the daemon that joins the container.
+    Direct,
+}
+
+impl ExecVia {
+    /// All ways.
+    pub const ALL: [Self; 2] = [Self::Containerd, Self::Direct];
+
+    /// The way as manifests and annotations write it, in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Containerd => "containerd",
+            Self::Direct => "direct",
+        }
+    }
 }
 
 /// Consequence when a liveness or startup probe has failed `failure_threshold` times in a row.
@@ -133,6 +158,7 @@ impl ProbeSpec {
             failure_threshold: 3,
             termination_grace: None,
             on_failure: None,
+            exec_via: None,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::shorten;
 use crate::time::MAX_LENGTH;
 
 mod dependents;
+mod exec_via;
 mod init;
 mod lifecycle;
 mod names;
@@ -250,6 +251,7 @@ impl PodSpec {
         security::pod_rules(&mut found, &self);
         surroundings::pod_rules(&mut found, &self);
         ports::pod_rules(&mut found, &self);
+        exec_via::pod_rules(&mut found, &self);
         volumes::pod_rules(&mut found, &self);
         nul::pod_rules(&mut found, &self);
         if found.0.is_empty() { Ok(Validated(self)) } else { Err(SpecErrors(found.0)) }

@@ -5,6 +5,7 @@
 //! children inherit. A program may clear its environment, so parents and sessions count too.
 
 use std::collections::HashSet;
+use std::ffi::CStr;
 use std::io;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -19,11 +20,16 @@ const ENVIRONMENT: usize = 256 << 10;
 /// is unique to the command follows.
 pub const COMMAND: &str = "PROBELET_EXEC=";
 
+/// The name of the processes that are about to become a command that runs without runc.
+pub const HELPER: &CStr = c"probelet-exec";
+
 /// Whether a process belongs to a command that was run in a container, by its environment, or is
-/// about to become one: a process of runc, before it executes the command.
+/// about to become one: a process of runc or of the helper, before it executes the command.
 pub fn is_of_command(pid: u32) -> bool {
     let mark = Mark { variables: HashSet::from([COMMAND.to_owned()]), among: None };
-    name(pid).starts_with(b"runc:[") || mark.is_on(pid).unwrap_or_default()
+    let name = name(pid);
+    let is_starting = name.starts_with(b"runc:[") || name.trim_ascii() == HELPER.to_bytes();
+    is_starting || mark.is_on(pid).unwrap_or_default()
 }
 
 fn name(pid: u32) -> Vec<u8> {

@@ -74,7 +74,7 @@ fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     }
     own::keep_descriptors()?;
     own::unshare(UnshareFlags::NEWPID)?;
-    let mut command = super::program::again();
+    let mut command = crate::own_program::again();
     command.args([ARGUMENT, HOLD, pin]).stdin(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let told = child.stdout.take().map(first_line).transpose()?.unwrap_or_default();

@@ -39,7 +39,13 @@ impl Target for Scripted {
     fn exec_turn(&self) -> Arc<Semaphore> {
         self.turn.clone()
     }
-    async fn exec(&self, _: &[String], _: Duration, turn: Turn) -> Result<Executed, ExecError> {
+    async fn exec(
+        &self,
+        _: &[String],
+        _: Duration,
+        turn: Turn,
+        _: ExecVia,
+    ) -> Result<Executed, ExecError> {
         assert!(turn.host.is_some(), "the host's beside the container's");
         let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
         self.most.fetch_max(running, Ordering::Relaxed);
@@ -73,7 +79,7 @@ async fn outcomes_of_commands_have_the_kubelets_texts() {
         (Err(ExecError::Failed("no such file".into())), Error("no such file".into())),
     ] {
         let task = Arc::new(Scripted::new(SECOND / 2, answer));
-        let attempt = Queue::default().attempt(task, &command(), SECOND).await;
+        let attempt = Queue::default().attempt(task, &command(), SECOND, ExecVia::Containerd).await;
         assert_eq!(attempt, Attempt { outcome, latency: SECOND / 2 });
     }
 }
@@ -82,7 +88,9 @@ async fn all(queue: &Queue, tasks: Vec<Arc<Scripted>>) -> Vec<Attempt> {
     let mut attempts = JoinSet::new();
     for task in tasks {
         let queue = queue.clone();
-        attempts.spawn(async move { queue.attempt(task, &command(), SECOND).await });
+        attempts.spawn(async move {
+            queue.attempt(task, &command(), SECOND, ExecVia::Containerd).await
+        });
     }
     attempts.join_all().await
 }
@@ -115,12 +123,12 @@ async fn a_missing_permit_is_an_error_and_no_failure() {
     let held = task.turn.clone().acquire_owned().await.unwrap();
     let queue = Queue::new(4);
     let start = Instant::now();
-    let attempt = queue.attempt(task.clone(), &command(), SECOND).await;
+    let attempt = queue.attempt(task.clone(), &command(), SECOND, ExecVia::Containerd).await;
     assert_eq!(start.elapsed(), QUEUE);
     let text = "command not run: no turn within 30s: too many exec probes at once";
     assert_eq!(attempt.outcome, Outcome::Error(text.into()));
     drop(held);
     assert_eq!(queue.host.available_permits(), 4, "none was kept");
-    let next = queue.attempt(task, &command(), SECOND).await;
+    let next = queue.attempt(task, &command(), SECOND, ExecVia::Containerd).await;
     assert!(next.outcome.is_success());
 }

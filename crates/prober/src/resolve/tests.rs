@@ -16,7 +16,7 @@ use super::*;
 use crate::tests::{AMPLE, Near, Server, TIMEOUT, get, run, tcp};
 use crate::{ExecError, Executed, Turn};
 use probelet_domain::probe::Outcome;
-use probelet_domain::spec::Handler;
+use probelet_domain::spec::{ExecVia, Handler};
 
 /// Container in the test's own namespace, with its own files, and with another port for name
 /// servers.
@@ -47,7 +47,13 @@ impl Target for Named {
     fn exec_turn(&self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(1))
     }
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+    async fn exec(
+        &self,
+        _: &[String],
+        _: Duration,
+        _: Turn,
+        _: ExecVia,
+    ) -> Result<Executed, ExecError> {
         Err(ExecError::Failed("no command runs here".into()))
     }
 }

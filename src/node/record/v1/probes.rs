@@ -26,9 +26,13 @@ record!(ProbeSpec = spec::ProbeSpec {
     termination_grace: Option<Duration>,
     #[serde(default)]
     on_failure: Option<OnFailure>,
+    #[serde(default)]
+    exec_via: Option<ExecVia>,
 });
 
 plain!(#[derive(Default)] OnFailure = spec::OnFailure: #[default] Restart, Stop, Notify);
+
+plain!(#[derive(Default)] ExecVia = spec::ExecVia: #[default] Containerd, Direct);
 
 choice!(Handler = spec::Handler {
     HttpGet(value: HttpGet),

@@ -7,6 +7,7 @@ use std::path::Path;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::domain::spec::ExecVia;
 use crate::node::session::{Order, Session, SessionError};
 use crate::node::{ExecError, Executed, StartNotes, Target, Turn};
 use crate::process::Process;
@@ -30,7 +31,13 @@ impl Target for SimulatedTask {
         Arc::new(Semaphore::new(1))
     }
 
-    async fn exec(&self, _: &[String], _: Duration, _: Turn) -> Result<Executed, ExecError> {
+    async fn exec(
+        &self,
+        _: &[String],
+        _: Duration,
+        _: Turn,
+        _: ExecVia,
+    ) -> Result<Executed, ExecError> {
         Err(ExecError::Failed("it runs no command".into()))
     }
 }

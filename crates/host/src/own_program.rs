@@ -1,37 +1,34 @@
-//! The program of holders: a sealed copy of this one. Containers see it as `/proc/1/exe`, and with
-//! enough rights could otherwise change the program that runs on the host.
+//! The program of the processes that containers see: a sealed copy of this one. Containers see it as
+//! `/proc/PID/exe`, and with enough rights could otherwise change the program that runs on the host.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
-/// The running program, even if its file was replaced; in a holder it is the sealed copy.
+/// The running program, even if its file was replaced; in a process of the sealed copy it is that copy.
 const RUNNING: &str = "/proc/self/exe";
 
-/// The sealed copy, made on first use and shared by all holders of this daemon.
-#[derive(Debug, Clone, Default)]
-pub struct Program(Arc<OnceLock<OwnedFd>>);
+/// The sealed copy, made on first use and shared by all processes that this daemon starts from it.
+static COPY: OnceLock<OwnedFd> = OnceLock::new();
 
-impl Program {
-    /// A command that runs the copy, which is made if needed. Blocks.
-    pub fn command(&self) -> io::Result<tokio::process::Command> {
-        let copy = match self.0.get() {
-            Some(copy) => copy,
-            None => {
-                let copy = sealed()?;
-                self.0.get_or_init(|| copy)
-            }
-        };
-        // The child has the descriptor until it executes the program.
-        let mut command = Command::new(format!("/proc/self/fd/{}", copy.as_raw_fd()));
-        plain(&mut command);
-        Ok(command.into())
-    }
+/// A command that runs the sealed copy, which is made if needed. Blocks.
+pub fn sealed_command() -> io::Result<Command> {
+    let copy = match COPY.get() {
+        Some(copy) => copy,
+        None => {
+            let copy = sealed()?;
+            COPY.get_or_init(|| copy)
+        }
+    };
+    // The child has the descriptor until it executes the program.
+    let mut command = Command::new(format!("/proc/self/fd/{}", copy.as_raw_fd()));
+    plain(&mut command);
+    Ok(command)
 }
 
 /// A command that runs the current program again.
@@ -50,8 +47,8 @@ fn plain(command: &mut Command) {
 fn sealed() -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Kernels before 6.3 do not know the flag, later ones may be set to ask for it.
-    let copy = match memfd_create(c"pod-pause", flags | MemfdFlags::EXEC) {
-        Err(Errno::INVAL) => memfd_create(c"pod-pause", flags)?,
+    let copy = match memfd_create(c"probelet", flags | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => memfd_create(c"probelet", flags)?,
         made => made?,
     };
     let mut copy = File::from(copy);
