@@ -16,6 +16,8 @@ fn runtime(log_dir: &str) -> Result<LocalNode, NodeError> {
         log_dir: log_dir.into(),
         run_dir: run_dir.path().into(),
         data_dir: run_dir.path().join("data"),
+        // The networks of the host, such as podman's, are not for tests.
+        cni_conf_dir: run_dir.path().join("cni"),
         ..Config::default()
     };
     LocalNode::new(config, Arc::new(containerd))
