@@ -10,7 +10,7 @@ use probelet_integration::image::BUSYBOX_IMAGE;
 use probelet_integration::{Done, Host, IMAGE, SOON, bounded, eventually, finish, free_address};
 use serde_json::json;
 
-/// A browser with a profile of its own, which talks to nobody but the page.
+/// A browser with a profile of its own, which connects to the page only.
 struct Browser {
     program: PathBuf,
     profile: PathBuf,
@@ -106,7 +106,7 @@ fn shown(browser: &Browser, url: &str, texts: &[&str]) -> Result<String> {
     Ok(last)
 }
 
-/// Where pictures are kept for somebody to look at; without the variable they are removed.
+/// Where pictures are kept, to be looked at; without the variable they are removed.
 fn folder(host: &Host) -> PathBuf {
     std::env::var_os("PROBELET_PICTURES").map_or_else(|| host.path(""), PathBuf::from)
 }

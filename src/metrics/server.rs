@@ -1,5 +1,5 @@
-//! The metrics and the status page over HTTP, one request for each connection. A silent connection gives way to a new one,
-//! so no number of them keeps Prometheus out.
+//! The metrics and the status page over HTTP, one request for each connection. A silent connection
+//! gives way to a new one, so no number of them keeps Prometheus out.
 
 use std::io;
 use std::net::SocketAddr;

@@ -16,7 +16,7 @@ pub fn last_end(status: &ContainerStatus) -> Option<&Terminated> {
     }
 }
 
-/// True if nobody asked for the end, and it was no success.
+/// True if no caller asked for the end, and it was no success.
 pub fn is_unexpected(end: &Terminated) -> bool {
     match end.cause {
         Cause::Itself => end.exit_code != 0,

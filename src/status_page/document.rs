@@ -55,7 +55,7 @@ fn sign(standing: Standing) -> Markup {
     html! { span class={ "sign " (standing.class()) } aria-hidden="true" { (standing.sign()) } }
 }
 
-/// What somebody has to know first, and its colour.
+/// What an operator has to know first, and its colour.
 fn headline(facts: &Facts) -> (Standing, String) {
     let (total, bad) = (facts.total(), facts.count(Standing::Bad));
     if let Some(since) = facts.host.away_since {

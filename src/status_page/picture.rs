@@ -1,4 +1,4 @@
-//! The pictures of the page. Each has its meaning as text too, for those who cannot see it.
+//! The pictures of the page. Each has its meaning as text too, for screen readers.
 
 use std::time::SystemTime;
 

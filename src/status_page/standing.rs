@@ -7,13 +7,13 @@ use crate::domain::status::{ContainerState, ContainerStatus, Phase, WaitingReaso
 /// How a pod is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// It needs somebody's attention.
+    /// It needs attention.
     Bad,
     /// It is on its way: it starts, or it is deleted.
     Pending,
     /// All of it is ready.
     Good,
-    /// It has completed, or somebody has stopped it.
+    /// It has completed, or was stopped by an operator.
     Idle,
 }
 
@@ -46,7 +46,7 @@ impl Standing {
         }
     }
 
-    /// A sign that differs in its shape, because not everyone sees the colours.
+    /// A sign that differs in its shape, because colours alone cannot be told apart by all readers.
     pub fn sign(self) -> &'static str {
         match self {
             Self::Bad => "▲",

@@ -32,7 +32,7 @@ impl<'a> Io<'a> {
         Self { is_interactive: is_terminal, ..self }
     }
 
-    /// The same, for a person if stdin and stdout are a terminal, so that a verb may use all of it.
+    /// The same, with the whole terminal if stdin and stdout are one.
     pub fn with_screen(self, has_screen: bool) -> Self {
         Self { has_screen, ..self }
     }

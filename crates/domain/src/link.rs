@@ -31,7 +31,7 @@ pub struct Link {
     away: Duration,
 }
 
-/// What people are told about the connection.
+/// What is logged about the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// The runtime stopped answering.
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(link.report(now), None);
         let mut reports = Vec::new();
         for second in 0..=150_u64 {
-            // Some calls notice the loss while nobody asks for a report.
+            // Some calls notice the loss between two reports.
             link.heard(Err("connection refused".to_owned()), now);
             link.heard(Err("connection refused".to_owned()), now);
             reports.extend(link.report(now).map(|report| (second, report)));

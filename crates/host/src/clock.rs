@@ -4,10 +4,10 @@
 use std::mem::MaybeUninit;
 
 /// Returns whether the kernel's clock is synchronized, by NTP for example; `None` if the kernel does
-/// not say. A clock that nobody synchronizes may be right all the same.
+/// not say. A clock that is not synchronized may be right all the same.
 #[must_use]
 pub fn is_synchronized() -> Option<bool> {
-    // Without modes the call changes nothing, so that everyone may make it.
+    // Without modes the call changes nothing, and needs no capability.
     let mut state = MaybeUninit::<libc::timex>::zeroed();
     // SAFETY: the pointer is valid for the whole structure, all fields of which are integers, so that
     // zeroes are valid values.
