@@ -33,13 +33,25 @@ pub struct Reader {
     sequence: u64,
     /// True if the file was renamed, so that nothing more is written to it.
     is_sealed: bool,
-    /// Number of the last file to read; `None` if the log is followed.
-    last: Option<u64>,
+    /// Where the read ends; `None` if the log is followed.
+    end: Option<End>,
+    /// Offset in the file of the next byte.
+    offset: u64,
+}
+
+/// Place at which a log ended when it was opened. What is written after that is not read: a tail
+/// would have more lines than were asked for, and a busy log would have no end.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// Number of the last file.
+    file: u64,
+    /// Length of that file.
+    length: u64,
 }
 
 impl Reader {
     /// Opens the log whose newest file is `current`, at its beginning or at the tail. With
-    /// `follow`, it is read beyond the files that exist now.
+    /// `follow`, it is read beyond what exists now.
     ///
     /// # Errors
     ///
@@ -65,33 +77,44 @@ impl Reader {
             Err(error) if error.kind() == ErrorKind::NotFound && !rotated.is_empty() => None,
             other => Some(other?),
         };
-        let last = newest.as_ref().map(|(_, number)| *number);
-        let last = last.or(rotated.last().map(|(number, _)| *number)).filter(|_| !follow);
-        let at = |file, sequence, is_sealed| Self {
+        let length = |file: &File| file.metadata().map(|file| file.len());
+        let newest = match newest {
+            Some((file, number)) => Some((length(&file)?, file, number)),
+            None => None,
+        };
+        let end = match (&newest, rotated.last()) {
+            (Some((length, _, number)), _) => Some(End { file: *number, length: *length }),
+            (None, Some((number, _))) => Some(End { file: *number, length: u64::MAX }),
+            (None, None) => None,
+        };
+        let end = end.filter(|_| !follow);
+        let at = |file, sequence, is_sealed, offset| Self {
             current: current.to_owned(),
             file,
             sequence,
             is_sealed,
-            last,
+            end,
+            offset,
         };
         let Some(tail) = tail else {
             return match (rotated.first(), newest) {
-                (Some((number, path)), _) => Ok(at(File::open(path)?, *number, true)),
-                (None, Some((file, number))) => Ok(at(file, number, false)),
+                (Some((number, path)), _) => Ok(at(File::open(path)?, *number, true, 0)),
+                (None, Some((_, file, number))) => Ok(at(file, number, false, 0)),
                 (None, None) => Err(ErrorKind::NotFound.into()),
             };
         };
         let mut scan = Scan::new(tail);
         let mut oldest = None;
-        let sealed = rotated.iter().rev();
-        let sealed =
-            sealed.map(|(number, path)| io::Result::Ok((File::open(path)?, *number, true)));
-        let newest = newest.map(|(file, number)| Ok((file, number, false)));
+        let sealed = rotated.iter().rev().map(|(number, path)| {
+            let file = File::open(path)?;
+            io::Result::Ok((length(&file)?, file, *number, true))
+        });
+        let newest = newest.map(|(length, file, number)| Ok((length, file, number, false)));
         for opened in newest.into_iter().chain(sealed) {
-            let (mut file, number, is_sealed) = opened?;
-            let start = scan.file(&mut file)?;
-            file.seek(SeekFrom::Start(start.unwrap_or_default()))?;
-            oldest = Some(at(file, number, is_sealed));
+            let (length, mut file, number, is_sealed) = opened?;
+            let start = scan.file(&mut file, length)?;
+            let offset = file.seek(SeekFrom::Start(start.unwrap_or_default()))?;
+            oldest = Some(at(file, number, is_sealed, offset));
             if start.is_some() {
                 break;
             }
@@ -106,10 +129,11 @@ impl Reader {
     /// A file cannot be read, or the log is rotated faster than it can be opened.
     pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Read> {
         loop {
-            buffer.resize(CHUNK, 0);
+            buffer.resize(self.room(), 0);
             let count = self.file.read(buffer)?;
             buffer.truncate(count);
             if count > 0 {
+                self.offset = self.offset.saturating_add(count as u64);
                 return Ok(Read::Data);
             }
             // The file is read once more, because bytes may have been written before the rename.
@@ -126,6 +150,15 @@ impl Reader {
                 None => return Ok(Read::End),
             }
         }
+    }
+
+    /// Number of bytes to read next: none behind the end.
+    fn room(&self) -> usize {
+        let left = match self.end {
+            Some(end) if end.file == self.sequence => end.length.saturating_sub(self.offset),
+            _ => u64::MAX,
+        };
+        usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK))
     }
 
     /// Returns whether the logger has ended, so that the log is complete. The logger also unlocks a
@@ -155,7 +188,7 @@ impl Reader {
             if let Some((number, _)) = rotated.iter().find(|(_, path)| is_own(path)) {
                 self.sequence = *number;
             }
-            if self.last.is_some_and(|last| self.sequence >= last) {
+            if self.end.is_some_and(|end| self.sequence >= end.file) {
                 return Ok(None);
             }
             let next = rotated.iter().find(|(number, _)| *number > self.sequence);
@@ -181,6 +214,7 @@ impl Reader {
             let number = number.max(self.sequence + 1);
             let missing = number - self.sequence - 1;
             (self.file, self.sequence, self.is_sealed) = (file, number, next.is_some());
+            self.offset = 0;
             return Ok(Some(missing));
         }
         Err(rotates_too_fast())

@@ -32,10 +32,9 @@ impl Scan {
         Self { lines: tail.lines, budget: tail.within.unwrap_or(u64::MAX), seen: 0 }
     }
 
-    /// Returns the offset in this file at which the tail begins; `None` if it begins in an older
-    /// file.
-    pub fn file(&mut self, file: &mut File) -> io::Result<Option<u64>> {
-        let length = file.metadata()?.len();
+    /// Returns the offset in this file, of which the first `length` bytes count, at which the tail
+    /// begins; `None` if it begins in an older file.
+    pub fn file(&mut self, file: &mut File, length: u64) -> io::Result<Option<u64>> {
         if self.lines == 0 {
             return Ok(Some(length));
         }

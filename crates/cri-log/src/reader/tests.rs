@@ -76,6 +76,23 @@ fn a_follower_reads_each_line_once_across_rotations() {
 }
 
 #[test]
+fn what_is_written_after_the_opening_is_read_by_followers_only() {
+    for (tail, expected) in [(None, vec![0, 1, 2]), (Some(2), vec![1, 2])] {
+        for later in [1, 40] {
+            let mut stage = Stage::new(100);
+            stage.write(3);
+            let tail = tail.map(|lines| Tail { lines, within: None });
+            let mut once = Reader::open(&stage.path(), tail, false).unwrap();
+            let mut following = Reader::open(&stage.path(), tail, true).unwrap();
+            stage.write(later);
+            assert_eq!(read(&mut once, &mut printer()), (expected.clone(), 0), "{later} later");
+            let (lines, _) = read(&mut following, &mut printer());
+            assert_eq!(lines, (expected[0]..stage.next).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
 fn the_whole_log_is_read_from_its_oldest_file() {
     let mut stage = Stage::new(100);
     stage.write(100);
