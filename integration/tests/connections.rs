@@ -43,23 +43,14 @@ fn is_closed(stream: &mut UnixStream) -> Result<()> {
 fn idle_connections_to_the_socket_and_the_metrics_page_are_closed_for_new_ones() -> Result<()> {
     let mut host = Host::start()?;
     let address = free_address()?;
-    host.start_daemon_with(&["--metrics-address", &address])?;
+    host.start_daemon_with(&["--metrics-address", &address, "--log-level", "debug"])?;
     let (mut watcher, _) = host.spawn_call("probelet.v1.Events/WatchEvents", &json!({}))?;
-    let mut silent = Vec::new();
-    let mut idle = Vec::new();
-    let mut scrapers = Vec::new();
-    for _ in 0..300 {
-        silent.push(UnixStream::connect(host.socket())?);
-        scrapers.push(TcpStream::connect(&address)?);
+    let held = hold_idle_connections(&host, &address);
+    if held.is_err() {
+        // A connection that is not opened is a debug line.
+        host.show_logs();
     }
-    for _ in 0..200 {
-        let mut stream = UnixStream::connect(host.socket())?;
-        stream.write_all(HELLO)?;
-        // The connection is open once the daemon has answered.
-        stream.set_read_timeout(Some(SOON))?;
-        ensure!(stream.read(&mut [0; 9])? > 0, "a caller was not served");
-        idle.push(stream);
-    }
+    let (mut silent, mut idle, _scrapers) = held?;
     host.probelet(["get", "pods"])?;
     let page = scrape(&address)?;
     ensure!(page.contains(r#"probelet_slots_closed_total{slots="unix"}"#), "{page}");
@@ -76,6 +67,28 @@ fn idle_connections_to_the_socket_and_the_metrics_page_are_closed_for_new_ones()
     other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
     is_closed(&mut other)?;
     Ok(())
+}
+
+type Held = (Vec<UnixStream>, Vec<UnixStream>, Vec<TcpStream>);
+
+/// Opens 300 connections that send nothing and 200 that have no call, both to the socket, and 300
+/// silent ones to the metrics.
+fn hold_idle_connections(host: &Host, address: &str) -> Result<Held> {
+    let (mut silent, mut idle, mut scrapers) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..300 {
+        silent.push(UnixStream::connect(host.socket())?);
+        scrapers.push(TcpStream::connect(address)?);
+    }
+    for number in 0..200 {
+        let mut stream = UnixStream::connect(host.socket())?;
+        stream.write_all(HELLO)?;
+        // The connection is open once the daemon has answered.
+        stream.set_read_timeout(Some(SOON))?;
+        let read = stream.read(&mut [0; 9]).with_context(|| format!("caller {number}"))?;
+        ensure!(read > 0, "caller {number} was not served");
+        idle.push(stream);
+    }
+    Ok((silent, idle, scrapers))
 }
 
 #[test]

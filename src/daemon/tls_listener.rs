@@ -127,7 +127,7 @@ impl Listener for TlsListener {
     }
 
     async fn first_bytes(raw: &TcpStream) -> io::Result<()> {
-        raw.readable().await
+        raw.peek(&mut [0; 1]).await.map(drop)
     }
 
     fn tls(&self) -> TlsAcceptor {
@@ -161,4 +161,25 @@ fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
             found => Ok(found?),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_connection_has_no_first_bytes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (raw, _) = listener.accept().await.unwrap();
+        let silent = timeout(Duration::from_millis(20), TlsListener::first_bytes(&raw));
+        silent.await.unwrap_err();
+        client.try_write(b"\x16").unwrap();
+        TlsListener::first_bytes(&raw).await.unwrap();
+        assert_eq!(raw.try_read(&mut [0; 8]).unwrap(), 1);
+    }
 }

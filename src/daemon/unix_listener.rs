@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::net::{RecvFlags, recv};
+use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Interval, interval};
 use tonic::transport::server::{Connected, UdsConnectInfo};
@@ -92,7 +94,9 @@ impl Listener for SocketListener {
     }
 
     async fn first_bytes(raw: &UnixStream) -> io::Result<()> {
-        raw.readable().await
+        // `UnixStream` has no `peek`.
+        let look = || Ok(recv(raw, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)?);
+        raw.async_io(Interest::READABLE, look).await.map(drop)
     }
 
     fn tls(&self) {}
@@ -143,7 +147,26 @@ fn set_group(path: &Path) -> Result<(), SocketError> {
 mod tests {
     use std::error::Error as _;
 
+    use tokio::time::timeout;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_silent_connection_has_no_first_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let mut listener = SocketListener::bind(&path).await.unwrap();
+        let client = UnixStream::connect(&path).await.unwrap();
+        let (raw, _) = listener.accept().await.unwrap();
+        let silent = timeout(Duration::from_millis(20), SocketListener::first_bytes(&raw));
+        silent.await.unwrap_err();
+        client.try_write(b"PRI").unwrap();
+        SocketListener::first_bytes(&raw).await.unwrap();
+        let mut read = [0; 8];
+        assert_eq!(raw.try_read(&mut read).unwrap(), 3);
+        drop(client);
+        SocketListener::first_bytes(&raw).await.unwrap();
+    }
 
     #[tokio::test]
     async fn a_socket_that_cannot_be_created_is_an_error_with_its_cause() {

@@ -71,7 +71,7 @@ type Served = (Sources, Arc<StatusPage>);
 
 async fn serve_request(stream: TcpStream, slot: SlotGuard, served: Served) {
     let exchange = async {
-        stream.readable().await?;
+        stream.peek(&mut [0; 1]).await?;
         // Silent connections give way before this one.
         slot.give_way(EXCHANGE);
         let service = service_fn(move |request| answer(request, served.clone()));

@@ -248,7 +248,7 @@ async fn a_server_that_sends_first_is_a_failure() {
         let (mut server, _) = listener.accept().await.unwrap();
         server.write_all(said.as_bytes()).await.unwrap();
         server.shutdown().await.unwrap();
-        client.readable().await.unwrap();
+        client.peek(&mut [0; 1]).await.unwrap();
         let request = Headers::new(&[]).unwrap().request(&here, true, None).unwrap();
         let mut stage = Stage { here: here.clone(), reached: Reached::Nothing };
         let Err(Outcome::Failure(told)) =
