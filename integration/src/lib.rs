@@ -330,6 +330,18 @@ path = "{at}/opt"
     }
 }
 
+impl Host {
+    /// Keeps the daemon's log as a file of the test's name in the folder PROBELET_TEST_LOGS: that a
+    /// test has returned an error is known when its host is gone.
+    fn keep_log(&self) {
+        let Some(folder) = std::env::var_os("PROBELET_TEST_LOGS") else { return };
+        let test = thread::current().name().unwrap_or("main").replace("::", ".");
+        let kept = Path::new(&folder).join(test);
+        // A test without a daemon has no log.
+        let _ = fs::copy(self.path("probelet.log"), kept);
+    }
+}
+
 impl Drop for Host {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -339,6 +351,7 @@ impl Drop for Host {
         if let Some(mut daemon) = self.daemon.take() {
             clean::end(&mut daemon);
         }
+        self.keep_log();
         if matches!(self.containerd.try_wait(), Ok(None)) {
             for id in self.ctr(["containers", "ls", "-q"]).unwrap_or_default().lines() {
                 // What fails here is removed by force below.
