@@ -2,7 +2,7 @@
 //! containerd deleted it after its shim had died. containerd's event is the same each time.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::domain::adopt::ContainerRef;
@@ -24,42 +24,90 @@ pub enum TaskOutcome {
     Deleted,
 }
 
-/// The outcome of each container's newest task, with its pid.
+/// What is known of a container's newest task.
+#[derive(Debug)]
+struct Known {
+    pid: u32,
+    outcome: TaskOutcome,
+    shim: Option<Arc<Process>>,
+}
+
+/// The newest task of each container.
 #[derive(Debug, Clone, Default)]
-pub struct TaskOutcomes(Arc<Mutex<HashMap<ContainerRef, (u32, TaskOutcome)>>>);
+pub struct TaskOutcomes(Arc<Mutex<HashMap<ContainerRef, Known>>>);
 
 impl TaskOutcomes {
     pub fn note(&self, place: &ContainerRef, pid: u32, outcome: TaskOutcome) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), (pid, outcome));
+        let mut known = self.lock();
+        match known.get_mut(place).filter(|known| known.pid == pid) {
+            Some(known) => known.outcome = outcome,
+            None => drop(known.insert(place.clone(), Known { pid, outcome, shim: None })),
+        }
+    }
+
+    fn note_shim(&self, place: &ContainerRef, pid: u32, shim: Arc<Process>) {
+        let known = Known { pid, outcome: TaskOutcome::Lives, shim: Some(shim) };
+        self.lock().insert(place.clone(), known);
     }
 
     pub fn forget(&self, place: &ContainerRef) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+        self.lock().remove(place);
     }
 
-    fn of(&self, place: &ContainerRef, pid: u32) -> Option<TaskOutcome> {
-        let task_outcomes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        task_outcomes.get(place).filter(|(known, _)| *known == pid).map(|(_, outcome)| *outcome)
+    fn lock(&self) -> MutexGuard<'_, HashMap<ContainerRef, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, place: &ContainerRef, pid: u32) -> Option<(TaskOutcome, Option<Arc<Process>>)> {
+        let known = self.lock();
+        let known = known.get(place).filter(|known| known.pid == pid)?;
+        Some((known.outcome, known.shim.clone()))
     }
 
     /// True if only its owner can have deleted this task.
     pub async fn is_owners(&self, place: &ContainerRef, pid: u32) -> bool {
         for _ in 0..STEPS {
-            match self.of(place, pid) {
-                Some(TaskOutcome::Lives) => tokio::time::sleep(STEP).await,
-                outcome => {
-                    return !matches!(outcome, Some(TaskOutcome::ShimDied | TaskOutcome::Deleted));
+            let Some((outcome, shim)) = self.of(place, pid) else { return true };
+            let shim = shim.map_or(ShimState::Unknown, |shim| ShimState::of(&shim));
+            match (outcome, shim) {
+                (TaskOutcome::Deleted | TaskOutcome::ShimDied, _) | (_, ShimState::Died) => {
+                    return false;
                 }
+                // The shim is there to delete the task for its owner, and leaves after that.
+                (_, ShimState::Runs | ShimState::Left) | (TaskOutcome::Ended, _) => return true,
+                (TaskOutcome::Lives, ShimState::Unknown) => tokio::time::sleep(STEP).await,
             }
         }
         true
     }
 }
 
+/// What the kernel knows of a shim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ShimState {
+    Runs,
+    /// It exited by itself, as after the deletion of its task.
+    Left,
+    Died,
+    /// It has ended, and the kernel does not tell how.
+    Unknown,
+}
+
+impl ShimState {
+    fn of(shim: &Process) -> Self {
+        match (shim.has_ended(), shim.ending()) {
+            (_, Some(Ending::Exited(0))) => Self::Left,
+            (_, Some(Ending::Exited(_) | Ending::Signaled(_))) => Self::Died,
+            (Ok(false), _) => Self::Runs,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// The shim of a foreign container's task.
 #[derive(Debug)]
 pub struct Shim {
-    process: Process,
+    process: Arc<Process>,
     place: ContainerRef,
     task_outcomes: TaskOutcomes,
 }
@@ -68,12 +116,12 @@ impl Shim {
     /// Opens the shim of a task; `None` if it is gone already.
     pub fn of(init: &Process, place: ContainerRef, task_outcomes: TaskOutcomes) -> Option<Self> {
         let parent = init.stat().ok()?.parent;
-        let process = Process::open(parent).ok()?;
+        let process = Arc::new(Process::open(parent).ok()?);
         let name = files::read_kernel(format!("/proc/{parent}/comm")).ok()?;
         // The process is still the parent of init, so the pid was not reused.
         let is_shim = name.starts_with("containerd-shim") && init.stat().ok()?.parent == parent;
         is_shim.then(|| {
-            task_outcomes.note(&place, init.pid(), TaskOutcome::Lives);
+            task_outcomes.note_shim(&place, init.pid(), process.clone());
             Self { process, place, task_outcomes }
         })
     }
@@ -87,12 +135,8 @@ impl Shim {
             () = init.exited() => false,
             () = self.process.exited() => true,
         };
-        let died = is_first || {
-            // A late call sees both as ended, in unknown order. Only newer kernels report how the
-            // shim ended.
-            self.process.has_ended().unwrap_or(false)
-                && !matches!(self.process.ended().await, Ending::Exited(0) | Ending::Lost)
-        };
+        // A late call sees both as ended, in unknown order.
+        let died = is_first || ShimState::of(&self.process) == ShimState::Died;
         let outcome = if died { TaskOutcome::ShimDied } else { TaskOutcome::Ended };
         self.task_outcomes.note(&self.place, init.pid(), outcome);
         init.exited().await;
@@ -116,7 +160,42 @@ mod tests {
     }
 
     fn shim(process: Process, task_outcomes: &TaskOutcomes) -> Shim {
+        let process = Arc::new(process);
         Shim { process, place: place(), task_outcomes: task_outcomes.clone() }
+    }
+
+    /// Outcomes that know a task with this init and this shim.
+    fn knowing(init: &Process, shim: Process) -> (TaskOutcomes, Shim) {
+        let (task_outcomes, process) = (TaskOutcomes::default(), Arc::new(shim));
+        task_outcomes.note_shim(&place(), init.pid(), process.clone());
+        let shim = Shim { process, place: place(), task_outcomes: task_outcomes.clone() };
+        (task_outcomes, shim)
+    }
+
+    #[tokio::test]
+    async fn the_kernel_says_how_the_shim_ended_if_its_end_is_seen_late() {
+        let shims =
+            [("exec sleep 60", true), ("exit 0", true), ("exit 1", false), ("kill -9 $$", false)];
+        for (script, is_owners) in shims {
+            for watched in [false, true] {
+                let (mut child, init) = process("exit 0");
+                let (mut parent, process) = process(script);
+                init.exited().await;
+                if !script.contains("sleep") {
+                    // Ended and not reaped.
+                    process.exited().await;
+                }
+                let (task_outcomes, shim) = knowing(&init, process);
+                if watched {
+                    shim.watch(&init).await;
+                }
+                let found = task_outcomes.is_owners(&place(), init.pid()).await;
+                assert_eq!(found, is_owners, "{script}, watched: {watched}");
+                let _ = parent.kill();
+                parent.wait().unwrap();
+                child.wait().unwrap();
+            }
+        }
     }
 
     #[tokio::test]
@@ -155,7 +234,8 @@ mod tests {
             }
             shim(process, &task_outcomes).watch(&init).await;
             assert!(task_outcomes.is_owners(&place(), init.pid()).await, "{script}");
-            assert_eq!(task_outcomes.of(&place(), init.pid()), Some(TaskOutcome::Ended));
+            let known = task_outcomes.of(&place(), init.pid());
+            assert!(matches!(known, Some((TaskOutcome::Ended, _))), "{known:?}");
             let _ = parent.kill();
             parent.wait().unwrap();
             child.wait().unwrap();
@@ -171,6 +251,6 @@ mod tests {
         task_outcomes.note(&place(), 8, TaskOutcome::Lives);
         assert!(task_outcomes.is_owners(&place(), 8).await);
         task_outcomes.forget(&place());
-        assert_eq!(task_outcomes.of(&place(), 8), None);
+        assert!(task_outcomes.of(&place(), 8).is_none());
     }
 }

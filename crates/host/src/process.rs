@@ -166,6 +166,14 @@ impl Process {
         (info.mask & INFO_EXIT != 0).then(|| Ending::from_wait_status(info.exit_code))
     }
 
+    /// How the process ended, reaped or not; `None` while it runs, and after the reaping on kernels
+    /// before 6.15.
+    pub fn ending(&self) -> Option<Ending> {
+        let of_zombie = || Some(Ending::from_wait_status(self.stat().ok()?.wait_status?));
+        // It may be reaped between the two.
+        self.exit_status().or_else(of_zombie).or_else(|| self.exit_status())
+    }
+
     fn info(&self) -> io::Result<PidfdInfo> {
         match self.look() {
             // The kernel first searches for the exit status, then for the process, which was
@@ -289,6 +297,21 @@ mod tests {
         let (mut child, process) = shell("exit 3");
         let ended = tokio::time::timeout(Duration::from_secs(5), process.ended()).await.unwrap();
         assert_eq!(ended, Ending::Lost);
+        child.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_ending_of_a_process_is_known_before_it_is_reaped() {
+        for (script, ending) in [("exit 3", Ending::Exited(3)), ("kill -9 $$", Ending::Signaled(9))]
+        {
+            let (mut child, process) = shell(script);
+            process.exited().await;
+            assert_eq!(process.ending(), Some(ending));
+            child.wait().unwrap();
+        }
+        let (mut child, process) = shell("exec sleep 60");
+        assert_eq!(process.ending(), None);
+        child.kill().unwrap();
         child.wait().unwrap();
     }
 

@@ -25,6 +25,8 @@ pub struct Stat {
     pub session: u32,
     /// Whether no thread of it runs any more, and it only has to be reaped.
     pub ended: bool,
+    /// How it ended, as `wait(2)` reports it; `None` while it runs.
+    pub wait_status: Option<i32>,
 }
 
 impl Stat {
@@ -46,12 +48,14 @@ impl Stat {
         // proc(5) numbers the fields from 1; the state is the third.
         let field = |number: usize| fields.get(number - 3).copied();
         let threads: u32 = field(20)?.parse().ok()?;
+        // A leader that has ended before its threads is shown as a zombie.
+        let ended = matches!(field(3)?, "Z" | "X") && threads <= 1;
         Some(Self {
             identity: Identity { pid, started: field(22)?.parse().ok()? },
             parent: field(4)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
-            // A leader that has ended before its threads is shown as a zombie.
-            ended: matches!(field(3)?, "Z" | "X") && threads <= 1,
+            ended,
+            wait_status: field(52).filter(|_| ended).and_then(|status| status.parse().ok()),
         })
     }
 }
@@ -79,7 +83,7 @@ mod tests {
     #[test]
     fn a_name_with_brackets_does_not_shift_the_fields() {
         let identity = Identity { pid: 7, started: 4711 };
-        let stat = Stat { identity, parent: 3, session: 5, ended: false };
+        let stat = Stat { identity, parent: 3, session: 5, ended: false, wait_status: None };
         assert_eq!(parsed("S", "1"), stat);
         assert_eq!(Stat::parse(7, "7 (cut"), None);
     }

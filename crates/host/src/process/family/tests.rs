@@ -11,7 +11,7 @@ const LEADER: Identity = Identity { pid: 10, started: 5 };
 fn one(pid: u32, parent: u32, session: u32) -> Seen {
     let started = if pid == LEADER.pid { LEADER.started } else { u64::from(pid) };
     let identity = Identity { pid, started };
-    let stat = Stat { identity, parent, session, ended: false };
+    let stat = Stat { identity, parent, session, ended: false, wait_status: None };
     Seen { stat, marked: false, starting: false }
 }
 
