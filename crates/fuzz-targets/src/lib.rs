@@ -14,6 +14,7 @@
     reason = "for tests only: a panic is a finding"
 )]
 
+mod cluster;
 mod containers;
 mod images;
 mod kube;
@@ -33,6 +34,8 @@ pub type Target = fn(&[u8]);
 
 /// The targets by their names, which are also those of the folders of `fuzz/corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("cluster_kubeconfig", cluster::kubeconfig),
+    ("cluster_watch", cluster::watch),
     ("cni", containers::cni),
     ("docker_config", images::docker_config),
     ("hosts_toml", images::hosts_toml),

@@ -61,21 +61,6 @@ pub fn shown(url: &Url) -> String {
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
-/// The texts of an error and its sources. Transport errors have the reason at the end of the chain.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        source = error.source();
-    }
-    text
-}
-
 pub fn status_error(url: &Url, status: StatusCode, body: &[u8]) -> RegistryError {
     let url = shown(url);
     if status == StatusCode::UNAUTHORIZED {

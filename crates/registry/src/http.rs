@@ -19,8 +19,9 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use url::Url;
 
 use super::connect::{self, Connector};
-use super::error::{RegistryError, chain, shown};
+use super::error::{RegistryError, shown};
 use probelet_domain::image::may_follow;
+use probelet_text::error_chain::chain;
 
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("probelet/", env!("CARGO_PKG_VERSION")));
