@@ -366,6 +366,7 @@ mod tests {
             (json!([{"key": "k", "operator": "Equal", "value": "x"}]), false),
             (json!([{"key": "k", "operator": "Exists", "effect": "NoExecute"}]), true),
             (json!([{"key": "k", "operator": "Exists", "effect": "NoSchedule"}]), false),
+            (json!([{"key": "other", "operator": "Exists"}]), false),
             (json!([{"operator": "Exists"}]), true),
         ] {
             let pod = pod(json!({"tolerations": tolerations}));
