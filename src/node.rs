@@ -12,6 +12,7 @@
 //! - `log_files::LogFiles`: logs and termination messages
 //! - `foreign::ForeignNode`: containers that other clients created
 
+mod attachment;
 mod attempt;
 mod attempt_records;
 mod blocking;
@@ -31,6 +32,7 @@ mod foreign_output;
 mod image_reader;
 mod image_views;
 mod image_volumes;
+mod interactive_logger;
 mod labelled_logs;
 mod labels;
 mod local;

@@ -4,6 +4,7 @@
 
 mod adoption;
 mod apply;
+mod attachment;
 mod caller;
 mod commands;
 mod conditions;
@@ -39,7 +40,7 @@ mod usage;
 pub use error::Error;
 pub use health::HealthReport;
 pub use kubeconfigs::KubeconfigsApi;
-pub use logs::Logs;
+pub use logs::{Attached, Logs};
 pub use meta::{HostChecks, MetaApi};
 pub use recovery_gate::RecoveryGate;
 pub use services::Services;

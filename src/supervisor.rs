@@ -35,6 +35,7 @@ use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{PodSpec, Validated};
 use crate::evidence::{Blind, EvidenceCollector};
 use crate::manifest_dir::ManifestDir;
+use crate::node::session::{Session, Wants};
 use crate::node::{AttemptId, ForeignContainers, Node};
 use crate::prober::Prober;
 
@@ -409,6 +410,17 @@ impl Supervisor {
     /// Returns the file that receives the attempt's stdout and stderr.
     pub fn log_path(&self, id: &AttemptId) -> std::path::PathBuf {
         self.resources.runtime.log_path(id)
+    }
+
+    /// Attaches a client to the streams of a running attempt; `None` if it has neither an input nor
+    /// a terminal.
+    pub async fn attach(
+        &self,
+        id: &AttemptId,
+        wants: Wants,
+    ) -> Result<Option<Session>, SupervisorError> {
+        let task = self.requests().task(&id.pod, &id.container).await?;
+        Ok(self.resources.runtime.attach(id, task, wants).await?)
     }
 
     pub fn events(&self) -> &Arc<EventLog> {

@@ -20,6 +20,7 @@ pub mod measure;
 pub mod outages;
 mod records;
 pub mod registry;
+pub mod screen;
 pub mod script;
 pub mod target;
 pub mod tmux;

@@ -1,80 +1,10 @@
 //! Verbs on a real pseudo-terminal: `exec -it`, and what a verb waits for.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::process::{Child, Command};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use probelet_integration::screen::Screen;
 use probelet_integration::script::{container, log, pod};
-use probelet_integration::{Host, SOON, clean, eventually, probelet_bin, with_host};
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use probelet_integration::with_host;
 use serde_json::json;
-
-/// The controlling side of a terminal, its output so far, and the client that runs on it.
-struct Screen {
-    keys: File,
-    seen: Arc<Mutex<String>>,
-    verb: Child,
-}
-
-impl Screen {
-    fn open(host: &Host, words: &[&str]) -> Result<Self> {
-        let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-        grantpt(&keys)?;
-        unlockpt(&keys)?;
-        let name = ptsname(&keys, Vec::new())?;
-        let side = || -> Result<OwnedFd> {
-            Ok(rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?)
-        };
-        tcsetwinsize(&keys, size(24, 80))?;
-        // The kernel sends SIGWINCH to the session whose terminal it is, so the client gets its
-        // own.
-        let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(probelet_bin()).arg("--socket").arg(host.socket());
-        let verb = command.args(words).stdin(side()?).stdout(side()?).stderr(side()?).spawn()?;
-        let keys = File::from(keys);
-        let seen = Arc::new(Mutex::new(String::new()));
-        let (mut screen, text_so_far) = (keys.try_clone()?, seen.clone());
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // The read fails once the other side is closed.
-            while let Ok(count @ 1..) = screen.read(&mut bytes) {
-                let text = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default());
-                text_so_far.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
-            }
-        });
-        Ok(Self { keys, seen, verb })
-    }
-
-    fn type_in(&mut self, text: &str) -> Result<()> {
-        Ok(self.keys.write_all(text.as_bytes())?)
-    }
-
-    fn shows(&self, text: &str) -> Result<()> {
-        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        eventually(text, SOON, || seen().contains(text).then_some(()))
-            .with_context(|| format!("the screen has {:?}", seen()))
-    }
-
-    fn echoes(&self) -> Result<bool> {
-        Ok(tcgetattr(&self.keys)?.local_modes.contains(LocalModes::ECHO))
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        clean::end(&mut self.verb);
-    }
-}
-
-fn size(rows: u16, columns: u16) -> Winsize {
-    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
-}
 
 #[test]
 fn a_shell_in_a_terminal_gets_keys_size_and_signals() -> Result<()> {
@@ -90,7 +20,7 @@ fn a_shell_in_a_terminal_gets_keys_size_and_signals() -> Result<()> {
         screen.shows("size 24 80")?;
         // The local terminal does not echo: the shell echoes the keys itself.
         ensure!(!screen.echoes()?, "the terminal is not raw");
-        tcsetwinsize(&screen.keys, size(40, 100))?;
+        screen.resize(40, 100)?;
         screen
             .type_in("until [ \"$(stty size)\" = '40 100' ]; do sleep 0.1; done; echo now $?\n")?;
         screen.shows("now 0")?;
@@ -101,8 +31,8 @@ fn a_shell_in_a_terminal_gets_keys_size_and_signals() -> Result<()> {
         screen.type_in("echo still $((40 + 2))\n")?;
         screen.shows("still 42")?;
         screen.type_in("exit 7\n")?;
-        let status = eventually("the client ends", SOON, || screen.verb.try_wait().ok()?)?;
-        ensure!(status.code() == Some(7), "{status}");
+        let code = screen.ended()?;
+        ensure!(code == Some(7), "{code:?}");
         ensure!(screen.echoes()?, "the terminal was left raw");
         Ok(())
     })

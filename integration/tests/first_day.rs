@@ -86,7 +86,7 @@ const LINES: &[Line] = &[
     ("exec web -- cat /tmp/copied", 0, "kind: Pod"),
     ("cp web:/nothing /tmp/", 1, "/nothing"),
     ("cp a b", 2, "POD:PATH"),
-    ("attach web", 2, "`probelet logs -f web`"),
+    ("attach -i web", 1, "runs without an input"),
     ("edit pod web", 2, "`probelet export web > FILE`"),
     ("label pod web a=b", 2, "`probelet apply -f FILE`"),
     ("scale deployment/web --replicas=2", 2, "`probelet stop web`"),

@@ -187,13 +187,14 @@ fn has_value(flag: &str) -> bool {
 }
 
 /// Further flags whose value is the next word.
-const HAVE_VALUES: [&str; 10] = [
+const HAVE_VALUES: [&str; 11] = [
     "-o",
     "--output",
     "-l",
     "--selector",
     "-c",
     "--container",
+    "--detach-keys",
     "--grace-period",
     "--tail",
     "--since",
@@ -232,6 +233,7 @@ mod tests {
             "delete",
             "restart",
             "kill",
+            "attach",
             "exec",
             "probe",
             "pause",

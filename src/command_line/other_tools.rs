@@ -12,11 +12,6 @@ const VERBS: &[(&str, &str, &str)] = &[
         "`probelet explain pod` lists the fields of a pod, which is what probelet runs",
     ),
     (
-        "attach",
-        "kubectl, docker",
-        "`probelet logs -f NAME` prints what it writes; `probelet exec -it NAME -- sh` is a shell in it",
-    ),
-    (
         "auth",
         "kubectl",
         "every user of the socket may do everything; `probelet kubeconfig --view` makes a user who may only look",

@@ -14,8 +14,9 @@ use super::errors;
 use super::exchange::Until;
 use crate::domain::exit::Operator;
 use crate::domain::pod_key::PodKey;
-use crate::node::session::{Order, Output, Session};
-use crate::service::Logs;
+use crate::domain::spec::Streams;
+use crate::node::session::{Order, Output, Session, Wants};
+use crate::service::{Attached, Logs};
 use crate::supervisor::{Supervisor, SupervisorError};
 
 /// A command that is run for the client, and ends with it.
@@ -24,7 +25,7 @@ pub struct Exec {
     pub pod: PodKey,
 }
 
-/// A running container. Its output from now on is read from its log.
+/// A running container: its streams, or its output from now on, from its log.
 pub struct Attach {
     pub logs: Logs,
     pub pod: PodKey,
@@ -50,15 +51,19 @@ impl Source for Exec {
 impl Source for Attach {
     async fn begin(&self, options: &CommandOptions, until: &Until) -> Result<Begun, Status> {
         let (pod, container) = (&self.pod, container(options));
-        let output = self.logs.attach(pod, container).await;
-        let output = output.map_err(|error| of_service(pod, error))?;
+        let CommandOptions { stdin: input, stdout, stderr, .. } = *options;
+        let wants = Wants { input, stdout, stderr };
+        let attached = self.logs.attach(pod, container, wants).await;
+        let Attached { input, output } = attached.map_err(|error| of_service(pod, error))?;
         let (by, user) = (operator("attach", until), until.identity.name());
         tracing::info!(%pod, container, user, operator = %by, "a client is attached");
         // The end of the container is not the client's: its code is in the pod's status. Behind a
         // log that cannot be read there is no end.
-        let parts = output.map(Result::ok).chain(stream::iter([Some(Output::Exit(0))]));
+        let own = output.map(Result::ok);
+        let own = own.filter(|part| ready(!matches!(part, Some(Output::Exit(_)))));
+        let parts = own.chain(stream::iter([Some(Output::Exit(0))]));
         let output = parts.take_while(|part| ready(part.is_some())).filter_map(ready);
-        Ok(Begun { input: None, output: Box::pin(output) })
+        Ok(Begun { input, output: Box::pin(output) })
     }
 }
 
@@ -70,16 +75,18 @@ fn operator(verb: &'static str, until: &Until) -> Operator {
     Operator::new(verb, Some(until.identity.caller()))
 }
 
-/// Refuses what cannot be attached: containers are made without an input.
-pub fn check_attach(options: &CommandOptions) -> Result<(), Status> {
-    if options.stdin {
+/// Refuses what cannot be attached to a container with these streams.
+pub fn check_attach(options: &CommandOptions, streams: Streams) -> Result<(), Status> {
+    if options.stdin && !streams.stdin {
         return Err(Status::bad_request(
-            "stdin: containers run without an input, so none can be attached; kubectl exec -i \
-             runs a command that has one",
+            "stdin: containers run without an input unless their spec has stdin: true; kubectl \
+             exec -i runs a command that has one",
         ));
     }
-    if options.tty {
-        return Err(Status::bad_request("tty: containers run without a terminal"));
+    if options.tty && !streams.tty {
+        return Err(Status::bad_request(
+            "tty: containers run without a terminal unless their spec has tty: true",
+        ));
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ impl Streams {
         let namespace = request.namespace.as_deref().unwrap_or_default();
         let pod = PodKey::named(namespace, request.name.as_deref().unwrap_or_default());
         // Behind the answer 101 a client library does not see a status as the error of its call.
-        self.supervisor.get(&pod).map_err(|error| of_supervisor(pod.name(), error))?;
+        let view = self.supervisor.get(&pod).map_err(|error| of_supervisor(pod.name(), error))?;
         let until = Until { identity: user, cancel: self.cancel.clone() };
         let (source, options): (Box<dyn Source>, _) = match request.subresource.as_deref() {
             Some("portforward") => return self.port_forward(query, head, pod, until).await,
@@ -92,7 +92,11 @@ impl Streams {
             }
             _ => {
                 let options = CommandOptions::attach(query)?;
-                check_attach(&options)?;
+                let spec = match options.container.as_deref() {
+                    Some(name) => view.spec.all().find(|spec| spec.name == name),
+                    None => view.spec.containers.first(),
+                };
+                check_attach(&options, spec.map(|spec| spec.streams).unwrap_or_default())?;
                 (Box::new(Attach { logs: self.logs.clone(), pod }), options)
             }
         };

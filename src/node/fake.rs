@@ -15,7 +15,7 @@ use super::attempt::{AttemptId, Recorded, StartRequest, Survey};
 use super::error::{NodeError, PullError};
 use super::foreign_containers::ForeignContainers;
 use super::roles::{Attempts, Environments, Inventory, PodImages};
-use super::session::{Order, Session, SessionError};
+use super::session::{Order, Session, SessionError, Wants};
 use super::task_trait::{FoundTask, StartNotes, Task};
 use crate::domain::adopt::{ContainerRef, ForeignContainer, Stdio};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
@@ -267,6 +267,15 @@ impl Attempts for Fake {
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
         PathBuf::from(id.to_string())
+    }
+
+    async fn attach(
+        &self,
+        _: &AttemptId,
+        _: Arc<dyn Task>,
+        _: Wants,
+    ) -> Result<Option<Session>, SessionError> {
+        Ok(None)
     }
 }
 

@@ -10,6 +10,7 @@ use probelet_runtime::{CallError, Filter, Namespace, Runtime};
 use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
+use super::attachment::{self, AttachedContainer};
 use super::attempt::{AttemptId, StartRequest, Survey};
 use super::attempt_records::AttemptRecords;
 use super::config::Config;
@@ -27,6 +28,7 @@ use super::ooms::Ooms;
 use super::pending_records::PendingRecords;
 use super::plan::{Planner, foreign};
 use super::roles::{Attempts, Environments, Inventory, PodImages};
+use super::session::{Session, SessionError, Wants};
 use super::start::Starter;
 use super::survey::Surveyor;
 use super::task_control::TaskControl;
@@ -82,8 +84,12 @@ impl LocalNode {
         let tasks = TaskControl::new(namespace.clone(), execs, ooms);
         let pending = PendingRecords::new(run_dir, &config.namespace);
         let records = AttemptRecords::new(namespace.clone(), runtime.clone(), pending);
-        let logs =
-            LogFiles::new(config.log_dir.clone(), config.log_limits, run_dir, &config.data_dir);
+        let logs = LogFiles::new(
+            config.log_dir.clone(),
+            config.log_limits,
+            (run_dir, &config.data_dir),
+            Path::new(&config.namespace),
+        );
         let environment = PodEnvironment::new(
             &config,
             facts.clone(),
@@ -312,6 +318,18 @@ impl Attempts for LocalNode {
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
         self.logs.path(id)
+    }
+
+    async fn attach(
+        &self,
+        id: &AttemptId,
+        task: Arc<dyn Task>,
+        wants: Wants,
+    ) -> Result<Option<Session>, SessionError> {
+        let socket = self.logs.socket_of(id);
+        let tasks = self.namespace.tasks.clone();
+        let container = AttachedContainer { id: id.to_string(), task, tasks };
+        attachment::attach(&socket, container, wants, &self.background).await
     }
 }
 

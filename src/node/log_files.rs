@@ -6,10 +6,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::attempt::AttemptId;
+use super::interactive_logger::StartedLogger;
 use super::log_handover;
 use crate::domain::adopt::ContainerRef;
 use crate::domain::exit::{LOG_BYTES, LOG_LINES};
 use crate::domain::log::{Limits, OwnLimits};
+use crate::domain::spec::Streams;
 use crate::logs::{self, Order};
 
 /// Folder of the logs of adopted containers, by containerd's namespace.
@@ -26,12 +28,21 @@ pub struct LogFiles {
     program: logs::Program,
     /// Folder of the sockets on which loggers are asked to write out their buffers.
     sockets: PathBuf,
+    /// Cgroup of loggers that this daemon starts, below each hierarchy's root.
+    cgroup: PathBuf,
 }
 
 impl LogFiles {
-    pub fn new(folder: PathBuf, limits: Limits, run_dir: &Path, data_dir: &Path) -> Self {
+    /// `cgroups` is the parent cgroup of the pods' containers, below each hierarchy's root.
+    pub fn new(
+        folder: PathBuf,
+        limits: Limits,
+        (run_dir, data_dir): (&Path, &Path),
+        cgroups: &Path,
+    ) -> Self {
         let program = logs::Program::new(vec![run_dir.join("bin"), data_dir.join("bin")]);
-        Self { folder, limits, program, sockets: run_dir.join("loggers") }
+        let (sockets, cgroup) = (run_dir.join("loggers"), cgroups.join("loggers"));
+        Self { folder, limits, program, sockets, cgroup }
     }
 
     /// Returns the file that receives the attempt's output.
@@ -71,6 +82,30 @@ impl LogFiles {
 
     /// Returns the URI by which a shim starts the attempt's logger.
     pub async fn logger(&self, id: &AttemptId, own: OwnLimits) -> Result<String, String> {
+        let (program, order) = self.order(id, own, None).await?;
+        Ok(order.uri(&program))
+    }
+
+    /// Starts the logger of an attempt with an input or a terminal.
+    pub async fn start_interactive(
+        &self,
+        id: &AttemptId,
+        own: OwnLimits,
+        streams: Streams,
+    ) -> Result<StartedLogger, String> {
+        let Streams { stdin, stdin_once: once, tty } = streams;
+        let streams = logs::attach::Streams { stdin, once, tty, is_over: false };
+        let (program, order) = self.order(id, own, Some(streams)).await?;
+        let started = StartedLogger::start(&program, &order, streams, &self.cgroup).await;
+        started.map_err(|error| format!("logger of the container's streams: {error}"))
+    }
+
+    async fn order(
+        &self,
+        id: &AttemptId,
+        own: OwnLimits,
+        streams: Option<logs::attach::Streams>,
+    ) -> Result<(PathBuf, Order), String> {
         let (program, folder) = (self.program.clone(), self.sockets.clone());
         let made = tokio::task::spawn_blocking(move || {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -82,8 +117,8 @@ impl LogFiles {
         let path = self.path(id);
         let socket = Some(self.socket(&path));
         let Limits { size, files } = self.limits.with(own);
-        let order = Order { path, limits: logs::format::Limits { size, files }, socket };
-        Ok(order.uri(&program))
+        let limits = logs::format::Limits { size, files };
+        Ok((program, Order { path, limits, socket, streams }))
     }
 
     /// Returns the end of the log, with all that the container has written.
@@ -102,9 +137,11 @@ impl LogFiles {
     pub async fn remove(&self, id: &AttemptId) {
         let (log, message) = (self.path(id), self.message_path(id));
         // A killed logger leaves its socket.
-        let files = [log.clone(), message.clone(), self.socket(&log)];
+        let socket = self.socket(&log);
+        let files = [log.clone(), message.clone(), socket.clone()];
         let removed = tokio::task::spawn_blocking(move || {
-            files.iter().map(|file| logs::remove(file)).fold(Ok(()), Result::and)
+            let removed = files.iter().map(|file| logs::remove(file)).fold(Ok(()), Result::and);
+            removed.and(logs::Fifos::remove(&socket))
         });
         if let Err(error) = removed.await.map_err(io::Error::other).and_then(|removed| removed) {
             tracing::warn!(%id, file = %message.display(), %error, "cannot remove a file");
@@ -115,6 +152,11 @@ impl LogFiles {
                 break;
             }
         }
+    }
+
+    /// Returns the socket of the attempt's logger.
+    pub fn socket_of(&self, id: &AttemptId) -> PathBuf {
+        self.socket(&self.path(id))
     }
 
     fn socket(&self, log: &Path) -> PathBuf {
@@ -133,8 +175,8 @@ mod tests {
         let logs = LogFiles::new(
             "/logs".into(),
             Limits::default(),
-            Path::new("/run/p"),
-            Path::new("/lib/p"),
+            (Path::new("/run/p"), Path::new("/lib/p")),
+            Path::new("p"),
         );
         let path = |namespace: &str, pod: &str, container: &str| {
             logs.path(&AttemptId::new(PodKey::named(namespace, pod), container, Incarnation(3)))

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::attempt::{AttemptId, StartRequest, Survey};
 use super::error::{NodeError, PullError};
+use super::session::{Session, SessionError, Wants};
 use super::task_trait::{FoundTask, Task};
 use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::ExitEvidence;
@@ -87,6 +88,14 @@ pub trait Attempts: Send + Sync + 'static {
     async fn exit_evidence(&self, id: &AttemptId, with_log: bool) -> ExitEvidence;
     /// Returns the file that receives the attempt's stdout and stderr.
     fn log_path(&self, id: &AttemptId) -> PathBuf;
+    /// Attaches a client to the streams of an attempt whose task runs; `None` if the attempt has
+    /// neither an input nor a terminal, so that a client can only read its log.
+    async fn attach(
+        &self,
+        id: &AttemptId,
+        task: Arc<dyn Task>,
+        wants: Wants,
+    ) -> Result<Option<Session>, SessionError>;
 }
 
 /// What the node has, whoever asked for it.

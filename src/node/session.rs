@@ -1,5 +1,6 @@
-//! A command in a running task, with a client attached to its streams.
+//! A command in a running task, or a container, with a client attached to its streams.
 
+pub use probelet_cri_log::attach::Wants;
 use tokio::sync::mpsc;
 
 /// How many messages may wait for a slow reader, in either direction.
@@ -33,7 +34,7 @@ pub enum Output {
     Exit(u32),
 }
 
-/// The client's ends of a session. Dropping `output` ends the command. If no `Exit` arrives, it is
+/// The client's ends of a session. Dropping `output` ends a command, and leaves a container. If no `Exit` arrives, it is
 /// unknown how the command ended.
 #[derive(Debug)]
 pub struct Session {

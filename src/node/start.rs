@@ -15,7 +15,8 @@ use super::task::ContainerTask;
 use super::task_control::{TaskControl, create_failed};
 use super::task_trait::StartNotes;
 use crate::domain::adopt::Stdio;
-use crate::domain::spec::Source;
+use crate::domain::log::OwnLimits;
+use crate::domain::spec::{Source, Streams};
 use crate::process::Process;
 use probelet_oci as oci;
 
@@ -108,15 +109,21 @@ impl Starter {
             self.environment.make_volumes(creation, plan.image_volumes).await?;
         }
         let own = creation.container().map(|container| container.log_limits).unwrap_or_default();
-        let logger = match no_log {
-            None => self.logs.logger(&creation.id, own).await,
-            Some(why) => Err(why),
+        let streams = creation.container().map(|container| container.streams).unwrap_or_default();
+        let (output, no_log) = if streams.is_interactive() {
+            (OutputTo::Clients(own, streams), no_log)
+        } else {
+            let logger = match no_log {
+                None => self.logs.logger(&creation.id, own).await,
+                Some(why) => Err(why),
+            };
+            let (uri, no_log) = match logger {
+                Ok(logger) => (logger, None),
+                Err(why) => (NOWHERE.to_owned(), Some(why)),
+            };
+            (OutputTo::Uri(uri), no_log)
         };
-        let (logger, no_log) = match logger {
-            Ok(logger) => (logger, None),
-            Err(why) => (NOWHERE.to_owned(), Some(why)),
-        };
-        let process = self.create_task(creation, plan.image.as_ref(), &logger).await?;
+        let process = self.create_task(creation, plan.image.as_ref(), &output).await?;
         match self.tasks.start(&id, process).await {
             Ok(task) => Ok(task.with_notes(StartNotes { user, no_log, refused_log: None })),
             Err(error) => {
@@ -131,17 +138,24 @@ impl Starter {
         &self,
         creation: &StartRequest,
         image: Option<&Image>,
-        logger: &str,
+        output: &OutputTo,
     ) -> Result<Process, NodeError> {
         let id = creation.id.to_string();
-        // One logger reads both streams. The shim panics if only one of them has a logger.
-        let stdio = Stdio { stdout: logger.to_owned(), stderr: logger.to_owned(), terminal: false };
         let mut tries = 0..LEFTOVER_STEPS;
         let mut removals = 0..1;
         loop {
             let rootfs = match image {
                 Some(image) => self.namespace.snapshots.prepare(&id, image).await?,
                 None => Vec::new(),
+            };
+            // A logger that the daemon starts ends with a try that fails, when `_logger` is dropped.
+            let (stdio, _logger) = match output {
+                OutputTo::Uri(uri) => (both_to(uri), None),
+                OutputTo::Clients(own, streams) => {
+                    let logger = self.logs.start_interactive(&creation.id, *own, *streams).await;
+                    let logger = logger.map_err(NodeError::Internal)?;
+                    (logger.stdio(), Some(logger))
+                }
             };
             let error = match self.tasks.create(&id, rootfs, &stdio).await {
                 Ok(process) => return Ok(process),
@@ -186,6 +200,19 @@ impl Starter {
         }
         Ok(())
     }
+}
+
+/// The reader of a container's output.
+enum OutputTo {
+    /// The URI of a logger that the shim starts, or of a file.
+    Uri(String),
+    /// A logger that the daemon starts, to which clients can be attached.
+    Clients(OwnLimits, Streams),
+}
+
+/// One logger reads both streams. The shim panics if only one of them has a logger.
+fn both_to(uri: &str) -> Stdio {
+    Stdio { stdout: uri.to_owned(), stderr: uri.to_owned(), ..Stdio::default() }
 }
 
 /// True if a name of the container, such as its cgroup's, is the same in each attempt.

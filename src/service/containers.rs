@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::adoption::Adoption;
+use super::attachment::Attachments;
 use super::caller::caller;
 use super::commands::Commands;
 use super::container_queries::ContainerQueries;
@@ -31,11 +32,13 @@ pub struct ContainersApi {
     usage: UsageQueries,
     adoption: Adoption,
     commands: Commands,
+    attachments: Attachments,
     logs: Logs,
 }
 
 impl ContainersApi {
     pub fn new(supervisor: &Arc<Supervisor>, adopter: &Arc<Adopter>, streams: &Streams) -> Self {
+        let logs = Logs::new(supervisor.clone(), adopter.clone(), streams.clone());
         Self {
             control: ContainerControl::new(supervisor.clone()),
             queries: ContainerQueries::new(supervisor.clone()),
@@ -44,13 +47,15 @@ impl ContainersApi {
             usage: UsageQueries::new(supervisor.clone()),
             adoption: Adoption::new(supervisor.clone(), adopter.clone()),
             commands: Commands::new(supervisor.clone(), streams.clone()),
-            logs: Logs::new(supervisor.clone(), adopter.clone(), streams.clone()),
+            attachments: Attachments::new(supervisor.clone(), logs.clone(), streams.clone()),
+            logs,
         }
     }
 }
 
 #[async_trait]
 impl Containers for ContainersApi {
+    type AttachStream = Streaming<pb::AttachResponse>;
     type ExecStream = Streaming<pb::ExecResponse>;
     type GetLogsStream = Streaming<pb::LogChunk>;
 
@@ -188,6 +193,13 @@ impl Containers for ContainersApi {
         request: Request<tonic::Streaming<pb::ExecRequest>>,
     ) -> Answer<Self::ExecStream> {
         answer(self.commands.open(caller(&request), request.into_inner()).await)
+    }
+
+    async fn attach(
+        &self,
+        request: Request<tonic::Streaming<pb::AttachRequest>>,
+    ) -> Answer<Self::AttachStream> {
+        answer(self.attachments.open(caller(&request), request.into_inner()).await)
     }
 
     async fn get_logs(&self, request: Request<pb::GetLogsRequest>) -> Answer<Self::GetLogsStream> {

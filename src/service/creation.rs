@@ -11,7 +11,7 @@ use crate::domain::image::PullPolicy;
 use crate::domain::pod_key::PodKey;
 use crate::domain::spec::{
     BackoffLimits, ContainerPort, ContainerSpec, EnvVar, MessagePolicy, PodSpec, RestartPolicy,
-    Source, SpecError, SpecErrors, TerminationMessage, Validated,
+    Source, SpecError, SpecErrors, Streams, TerminationMessage, Validated,
 };
 use crate::{pb, structs};
 
@@ -67,6 +67,7 @@ fn read(request: pb::CreateContainerRequest, uid: String, found: &mut Findings) 
         devices: Default::default(),
         volume_mounts: vec![],
         log_limits: Default::default(),
+        streams: Streams { stdin: request.stdin, stdin_once: request.stdin_once, tty: request.tty },
     };
     refuse_process_of_a_bundle(&container, found);
     PodSpec {
@@ -167,6 +168,8 @@ fn refuse_process_of_a_bundle(container: &ContainerSpec, found: &mut Findings) {
         ("args", !container.args.is_empty()),
         ("env", !container.env.is_empty()),
         ("workingDir", container.working_dir.is_some()),
+        ("stdin", container.streams.stdin),
+        ("tty", container.streams.tty),
     ];
     for (name, _) in set.iter().filter(|(_, is_set)| *is_set) {
         found.add(field(*name, "Forbidden: the OCI spec's process sets it"));

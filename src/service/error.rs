@@ -53,6 +53,10 @@ pub enum Error {
     EvidenceObject(#[source] structs::Error),
     #[error("previous terminated container {container:?} in pod {pod:?} not found")]
     NoPreviousInstance { container: String, pod: PodKey },
+    #[error(
+        "container {container:?} in pod {pod:?} runs without an input: its spec has no stdin: true"
+    )]
+    NoInput { container: String, pod: PodKey },
     #[error("container {container:?} in pod {pod:?} is waiting to start: {reason}")]
     WaitingToStart { container: String, pod: PodKey, reason: String },
     #[error(
@@ -146,6 +150,7 @@ fn code(error: &Error) -> Code {
         Error::Authority(error) => authority_code(error),
         Error::NoKubernetesApi
         | Error::NotRunning(_)
+        | Error::NoInput { .. }
         | Error::NoProbe { .. }
         | Error::NoManifest(_)
         | Error::WaitingToStart { .. }

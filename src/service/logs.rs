@@ -5,6 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
 use super::convert;
 use super::error::{Error, Result, field};
 use super::streams::{Sender, Streaming, Streams};
@@ -15,7 +19,7 @@ use crate::domain::status::ContainerState;
 use crate::logs::format::{Printer, Selection, Stream};
 use crate::logs::{Read, Reader, Tail};
 use crate::node::AttemptId;
-use crate::node::session::Output;
+use crate::node::session::{Input, Output, Session, Wants};
 use crate::pb;
 use crate::supervisor::{Adopter, Supervisor, SupervisorError, now};
 
@@ -30,6 +34,14 @@ pub struct Logs {
     supervisor: Arc<Supervisor>,
     adopter: Arc<Adopter>,
     streams: Streams,
+}
+
+/// The streams of a container for a client that is attached to it.
+pub struct Attached {
+    /// `None` if it takes no input.
+    pub input: Option<mpsc::Sender<Input>>,
+    /// The output. A container with an input or a terminal ends it with its exit code.
+    pub output: Streaming<Output>,
 }
 
 impl Logs {
@@ -55,8 +67,9 @@ impl Logs {
         }))
     }
 
-    /// The output of a running container from now on, until the container ends.
-    pub async fn attach(&self, pod: &PodKey, container: &str) -> Result<Streaming<Output>> {
+    /// Attaches a client to a running container, until the container ends. Of a container with neither
+    /// an input nor a terminal the client gets the output from now on, as it is in the log.
+    pub async fn attach(&self, pod: &PodKey, container: &str, wants: Wants) -> Result<Attached> {
         let request = pb::GetLogsRequest {
             namespace: pod.namespace().to_owned(),
             name: pod.name().to_owned(),
@@ -68,6 +81,19 @@ impl Logs {
             let (pod, container) = (id.pod, id.container);
             return Err(SupervisorError::NotRunning { pod, container }.into());
         }
+        let view = self.supervisor.get(&id.pod)?;
+        let spec = view.spec.all().find(|spec| spec.name == id.container);
+        let streams = spec.map(|spec| spec.streams).unwrap_or_default();
+        if wants.input && !streams.stdin {
+            let (pod, container) = (id.pod, id.container);
+            return Err(Error::NoInput { pod, container });
+        }
+        if streams.is_interactive()
+            && let Some(Session { input, output }) = self.supervisor.attach(&id, wants).await?
+        {
+            let output = Box::pin(ReceiverStream::new(output).map(Ok));
+            return Ok(Attached { input: wants.input.then_some(input), output });
+        }
         let path = self.supervisor.log_path(&id);
         let opened =
             blocking(move || Reader::open(&path, Some(Tail { lines: 0, within: None }), true));
@@ -77,9 +103,10 @@ impl Logs {
         };
         let log = Log { reader, printer: Outputs::default(), buffer: Vec::new() };
         let supervisor = self.supervisor.clone();
-        Ok(self.streams.open(move |sender| async move {
+        let output = self.streams.open(move |sender| async move {
             copy(&supervisor, log, id, true, &sender).await;
-        }))
+        });
+        Ok(Attached { input: None, output })
     }
 
     fn attempt_of(&self, request: &pb::GetLogsRequest) -> Result<AttemptId> {

@@ -161,6 +161,15 @@ impl PodRequests {
         container: &str,
         order: &Order,
     ) -> Result<Session, SupervisorError> {
+        Ok(self.task(name, container).await?.open(order).await?)
+    }
+
+    /// Returns the task of a running container.
+    pub async fn task(
+        &self,
+        name: &PodKey,
+        container: &str,
+    ) -> Result<Arc<dyn Task>, SupervisorError> {
         let (reply, answer) = oneshot::channel();
         let container = self.registry.with(name, |handle| {
             let index = handle.index(name, container)?;
@@ -169,7 +178,7 @@ impl PodRequests {
             Ok::<_, SupervisorError>(spec.at(index).map(|one| one.name.clone()).unwrap_or_default())
         })??;
         match tokio::time::timeout(TASK, answer).await {
-            Ok(Ok(task)) => Ok(task.open(order).await?),
+            Ok(Ok(task)) => Ok(task),
             Ok(Err(_)) => Err(SupervisorError::NotRunning { pod: name.to_owned(), container }),
             Err(_) => Err(timed_out(name, "the container's task", TASK)),
         }

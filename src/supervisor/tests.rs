@@ -104,6 +104,7 @@ fn pod(image: &str) -> Validated<PodSpec> {
             devices: Default::default(),
             volume_mounts: vec![],
             log_limits: Default::default(),
+            streams: Default::default(),
         }],
     }
     .validate()

@@ -3,9 +3,9 @@
 use clap::Subcommand;
 
 use super::{
-    adopt, apply, condition, copy, delete, describe, diff, exec, explain, export, get, images,
-    kill, kubeconfig, logs, pause, port_forward, probe, pull, release, remove_images, restart,
-    resume, run_image, start, status, stop, top, validate, version, wait,
+    adopt, apply, attach, condition, copy, delete, describe, diff, exec, explain, export, get,
+    images, kill, kubeconfig, logs, pause, port_forward, probe, pull, release, remove_images,
+    restart, resume, run_image, start, status, stop, top, validate, version, wait,
 };
 
 #[allow(missing_docs, reason = "clap would print a doc comment as the program's description")]
@@ -63,6 +63,14 @@ pub enum Verb {
     Kill(kill::Args),
     /// Run a command in a container and exit with its status.
     Exec(exec::Args),
+    /// Connect to the streams of a running container and exit with its status.
+    #[command(
+        long_about = "Connect to the streams of a running container and exit with its status: `probelet attach \
+                      -it shell`. A container has an input or a terminal if its spec has `stdin: true` or `tty: \
+                      true`; of any other container the output is shown from now on. The container runs on \
+                      when this command ends, and the keys of --detach-keys leave it."
+    )]
+    Attach(attach::Args),
     /// Copy files and folders between this host and a container, whose image needs `tar`.
     #[command(
         long_about = "Copy files and folders between this host and a container: `probelet cp web:/etc/app \

@@ -11,6 +11,8 @@
 mod adopt;
 mod apply;
 mod args;
+mod attach;
+mod attached;
 pub mod candidates;
 mod columns;
 mod condition;
@@ -18,6 +20,7 @@ mod connect;
 mod copy;
 mod delete;
 mod describe;
+mod detach_keys;
 mod diff;
 mod error;
 mod event_pages;
@@ -129,6 +132,7 @@ async fn attempt(connection: &Connection, verb: &Verb, build: &str, io: &mut Io<
         Verb::Release(args) => release::run(&client, args, io).await,
         Verb::Pull(args) => pull::run(&client, args, io).await,
         Verb::Exec(args) => exec::run(&client, args, io).await,
+        Verb::Attach(args) => attach::run(&client, args, io).await,
         Verb::Cp(args) => copy::run(&client, args, io).await,
         Verb::PortForward(args) => port_forward::run(&client, args, io).await,
         Verb::Top(args) => top::run(connection, &client, args, io).await,
@@ -147,6 +151,7 @@ fn check(verb: &Verb) -> Result<()> {
         Verb::Describe(args) => args.check(),
         Verb::Delete(args) => args.check(),
         Verb::Exec(args) => args.check(),
+        Verb::Attach(args) => args.check(),
         Verb::Cp(args) => args.check(),
         Verb::PortForward(args) => args.check(),
         Verb::Top(args) => args.check(),

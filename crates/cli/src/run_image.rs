@@ -6,12 +6,13 @@ use clap::ValueEnum;
 use probelet_text::duration::parse;
 use serde_json::{Map, Value, json};
 
+use super::attached::Streams;
 use super::connect::{Client, START, UNARY, call};
 use super::error::{Error, Result};
 use super::io::Io;
 use super::namespace::Namespace;
 use super::targets::PodRef;
-use super::{adopt, names, run_foreground};
+use super::{adopt, attach, names, run_foreground};
 use probelet_api::pb;
 use probelet_manifest as manifest;
 
@@ -54,16 +55,18 @@ pub struct Args {
     /// Print a manifest of the pod and create nothing; needs no daemon.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "client", value_parser = ["client"])]
     dry_run: Option<String>,
-    /// Print the log until the container has ended, then delete the pod; the exit status is the
+    /// Print the output until the container has ended, then delete the pod; the exit status is the
     /// container's. The restart policy is Never unless --restart is given.
     #[arg(long, conflicts_with = "dry_run")]
     rm: bool,
-    /// Not possible: a container has no stdin. The error says what to do instead.
-    #[arg(short = 'i', long, hide = true)]
+    /// Give the container an input, and attach to it.
+    #[arg(short = 'i', long)]
     stdin: bool,
-    /// Not possible: a container has no terminal. The error says what to do instead.
-    #[arg(short = 't', long, hide = true)]
+    /// Give the container a terminal; needs -i.
+    #[arg(short = 't', long, requires = "stdin")]
     tty: bool,
+    #[command(flatten)]
+    keys: attach::Keys,
     /// Use the arguments as the command, in place of the image's ENTRYPOINT and CMD.
     #[arg(long, requires = "arguments")]
     command: bool,
@@ -110,17 +113,7 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
 impl Args {
     /// Reports wrong usage, which needs no daemon.
     pub fn check(&self) -> Result<()> {
-        let name = names::pod(&self.name)?;
-        if self.stdin || self.tty {
-            let image = &self.image;
-            let why = "a container has no stdin and no terminal; a command in it may have both";
-            let hint = format!(
-                "`probelet run {name} --image {image} --command -- sleep infinity`, then `probelet \
-                 exec -it {name} -- sh`"
-            );
-            return Err(Error::Usage(why.to_owned()).hint(hint));
-        }
-        Ok(())
+        names::pod(&self.name).map(drop)
     }
 
     /// True if only a manifest is printed.
@@ -153,6 +146,11 @@ pub fn print_manifest(args: &Args, io: &mut Io<'_>) -> Result<()> {
     if !args.env.is_empty() {
         let env = args.env.iter().map(|(name, value)| json!({ "name": name, "value": value }));
         set("env", env.collect());
+    }
+    for (field, is_set) in [("stdin", args.stdin), ("stdinOnce", args.stdin), ("tty", args.tty)] {
+        if is_set {
+            set(field, json!(true));
+        }
     }
     if let Some(port) = args.port {
         set("ports", json!([{ "containerPort": port }]));
@@ -212,6 +210,9 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
         startup_probe: adopt::probe(args.startup.as_ref()),
         restart_policy: pb::RestartPolicy::from(args.restart()).into(),
         termination_grace_period: prost_types::Duration::try_from(args.grace).ok(),
+        stdin: args.stdin,
+        stdin_once: args.stdin,
+        tty: args.tty,
         start: true,
         ..pb::CreateContainerRequest::default()
     };
@@ -225,9 +226,12 @@ pub async fn run(client: &Client, args: &Args, io: &mut Io<'_>) -> Result<()> {
     }
     let mut containers = client.containers();
     call(request, START, |r| containers.create_container(r)).await?;
-    if args.rm {
-        let pod = PodRef { namespace: args.namespace.name(), name };
-        return run_foreground::follow_and_delete(client, &pod, io).await;
+    let pod = PodRef { namespace: args.namespace.name(), name: name.clone() };
+    let keys = &args.keys.detach_keys;
+    let streams = args.stdin.then_some(Streams { stdin: true, tty: args.tty, keys });
+    match (args.rm, streams) {
+        (true, streams) => run_foreground::attend_and_delete(client, &pod, streams, io).await,
+        (false, Some(streams)) => run_foreground::attend(client, &pod, &streams, io).await,
+        (false, None) => io.line(&format!("pod/{name} created")),
     }
-    io.line(&format!("pod/{name} created"))
 }

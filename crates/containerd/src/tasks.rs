@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use containerd_client::services::v1::{
-    CreateTaskRequest, DeleteTaskRequest, GetRequest, KillRequest, ListTasksRequest, StartRequest,
-    WaitRequest,
+    CloseIoRequest, CreateTaskRequest, DeleteTaskRequest, GetRequest, KillRequest,
+    ListTasksRequest, ResizePtyRequest, StartRequest, WaitRequest,
 };
 use containerd_client::types::v1::{Process, Status};
 use probelet_domain::adopt::Stdio;
@@ -58,6 +58,7 @@ impl TasksTrait for Tasks {
         let request = self.client.request(CreateTaskRequest {
             container_id: id.to_owned(),
             rootfs: rootfs.into_iter().map(to_mount).collect(),
+            stdin: stdio.stdin.clone(),
             stdout: stdio.stdout.clone(),
             stderr: stdio.stderr.clone(),
             terminal: stdio.terminal,
@@ -118,6 +119,20 @@ impl TasksTrait for Tasks {
         self.client.call("Tasks.Delete", DEADLINE, tasks.delete(request)).await.map(drop)
     }
 
+    async fn close_stdin(&self, id: &str) -> Result<(), CallError> {
+        let (container_id, exec_id) = (id.to_owned(), String::new());
+        let request = self.client.request(CloseIoRequest { container_id, exec_id, stdin: true });
+        let mut tasks = self.client.tasks();
+        self.client.call("Tasks.CloseIO", DEADLINE, tasks.close_io(request)).await.map(drop)
+    }
+
+    async fn resize(&self, id: &str, width: u32, height: u32) -> Result<(), CallError> {
+        let (container_id, exec_id) = (id.to_owned(), String::new());
+        let request = ResizePtyRequest { container_id, exec_id, width, height };
+        let (request, mut tasks) = (self.client.request(request), self.client.tasks());
+        self.client.call("Tasks.ResizePty", DEADLINE, tasks.resize_pty(request)).await.map(drop)
+    }
+
     /// containerd kills a creation whose caller died: init waits until runc's start has opened a
     /// FIFO, and removes it then.
     async fn never_ran(&self, id: &str) -> bool {
@@ -165,9 +180,10 @@ impl TasksTrait for Tasks {
 /// The state of a task or a command, from containerd's answer.
 pub fn state(process: Process) -> TaskState {
     let (status, pid, exit_status) = (status(process.status()), process.pid, process.exit_status);
-    let Process { stdout, stderr, terminal, exited_at, .. } = process;
+    let Process { stdin, stdout, stderr, terminal, exited_at, .. } = process;
     let exited_at = exited_at.and_then(|at| SystemTime::try_from(at).ok());
-    TaskState { status, pid, exit_status, exited_at, stdio: Stdio { stdout, stderr, terminal } }
+    let stdio = Stdio { stdin, stdout, stderr, terminal };
+    TaskState { status, pid, exit_status, exited_at, stdio }
 }
 
 fn status(status: Status) -> TaskStatus {

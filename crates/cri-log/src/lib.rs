@@ -8,6 +8,8 @@
     allow(clippy::disallowed_methods, reason = "tests read their own files; the library does not")
 )]
 
+pub mod attach;
+mod fifos;
 mod files;
 pub mod format;
 mod handover;
@@ -20,6 +22,7 @@ mod program;
 mod reader;
 mod tail;
 
+pub use fifos::Fifos;
 pub use files::{make_folders, remove};
 pub use handover::{Reachable, socket};
 pub use last::last;

@@ -34,6 +34,7 @@ pub mod sample;
 mod security;
 pub mod short_form;
 mod stored;
+mod streams;
 mod submitted;
 mod surroundings;
 mod validate;
@@ -60,6 +61,7 @@ pub use security::{
     ProcMount, SeccompProfile, Security, Sysctl,
 };
 pub use stored::{MissingReference, ReferenceUser, StoredReferences};
+pub use streams::Streams;
 pub use submitted::Submitted;
 pub use surroundings::{
     Device, DnsConfig, DnsPolicy, HostAlias, HostNamespaces, Hostname, Naming, NetworkMode,
@@ -221,6 +223,8 @@ pub struct ContainerSpec {
     pub volume_mounts: Vec<VolumeMount>,
     /// Limits of the container's log, from the next start on.
     pub log_limits: OwnLimits,
+    /// Input and terminal.
+    pub streams: Streams,
 }
 
 /// Source of a container.

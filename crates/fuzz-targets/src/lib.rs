@@ -34,6 +34,7 @@ pub type Target = fn(&[u8]);
 
 /// The targets by their names, which are also those of the folders of `fuzz/corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("attach", logs::attach),
     ("cluster_kubeconfig", cluster::kubeconfig),
     ("cluster_watch", cluster::watch),
     ("cni", containers::cni),

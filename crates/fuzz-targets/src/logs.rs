@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 
+use probelet_cri_log::attach::{CONTENT, Decoder, Frame};
 use probelet_cri_log::format::{LINE, Lines, Printer, Selection, Stream, Tag, parse, sequence};
 use probelet_cri_log::{Read, Reader, Tail};
 
@@ -45,6 +46,37 @@ pub fn print(data: &[u8]) {
     }
     lines.finish(&mut emit);
     assert_eq!(back, data);
+}
+
+/// The messages of a stream that arrives in chunks of this size, and whether it broke the protocol.
+fn frames(data: &[u8], chunk: usize) -> (Vec<Frame>, bool) {
+    let (mut decoder, mut found) = (Decoder::default(), Vec::new());
+    for bytes in data.chunks(chunk) {
+        decoder.feed(bytes);
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => found.push(frame),
+                Ok(None) => break,
+                Err(_) => return (found, true),
+            }
+        }
+    }
+    (found, false)
+}
+
+/// Messages of an attached client are read alike however they arrive, and are the bytes that they were
+/// read from.
+pub fn attach(data: &[u8]) {
+    let (all, is_broken) = frames(data, data.len().max(1));
+    assert_eq!(frames(data, 1), (all.clone(), is_broken));
+    assert_eq!(frames(data, 7), (all.clone(), is_broken));
+    let again: Vec<u8> = all.iter().flat_map(Frame::encode).collect();
+    assert!(data.starts_with(&again));
+    for frame in &all {
+        if let Frame::Input(bytes) | Frame::Output(_, bytes) = frame {
+            assert!(bytes.len() <= CONTENT);
+        }
+    }
 }
 
 thread_local! {

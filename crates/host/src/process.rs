@@ -23,6 +23,7 @@ pub mod family;
 mod freezer;
 pub mod oom;
 pub mod own;
+pub mod placement;
 mod root_file;
 pub mod stat;
 

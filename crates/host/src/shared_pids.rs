@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
+use crate::process::placement;
 use crate::process::{Process, descriptors};
 use namespace::{Holder, Namespace, holders_in, joined, named_pins};
 
@@ -107,7 +108,7 @@ impl SharedPids {
             holder.end(SOON)?;
         }
         unpin(&pin)?;
-        for root in holder::CGROUPS {
+        for root in placement::ROOTS {
             match fs::remove_dir(Path::new(root).join(self.cgroup(uid))) {
                 Err(error) if !is_missing(&error) => return Err(error),
                 _ => {}

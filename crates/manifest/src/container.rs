@@ -6,7 +6,7 @@ use crate::object_refs::ObjectScope;
 use crate::optional_fields::filled;
 use crate::{
     env, lifecycle, message, ports, probes, pull_policy, resources, restart_policy, security,
-    volume_mounts,
+    streams, volume_mounts,
 };
 use probelet_domain::spec::{BackoffLimits, ContainerSpec, Probes, Source, SpecError};
 
@@ -58,5 +58,6 @@ pub fn read(
         devices: Vec::new(),
         volume_mounts: volume_mounts::read(at, container.volume_mounts, errors),
         log_limits: Default::default(),
+        streams: streams::read(container.stdin, container.stdin_once, container.tty),
     }
 }

@@ -165,8 +165,8 @@ mod tests {
             explain("spec.containers.lifecycle.preStop").unwrap().treatment.unwrap(),
             "honoured"
         );
-        let tty = explain("spec.containers.tty").unwrap();
-        assert_eq!(tty.treatment.as_deref(), Some("may only be false"));
+        let os = explain("spec.os.name").unwrap();
+        assert_eq!(os.treatment.as_deref(), Some("may only be linux"));
         let node = explain("spec.nodeName").unwrap();
         assert_eq!(
             (node.treatment.unwrap().as_str(), node.text),

@@ -75,6 +75,7 @@ mod security_profiles;
 mod server_annotations;
 pub mod setting_texts;
 mod sources;
+mod streams;
 mod strict;
 mod submitted;
 mod suggestion;

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1 as k8s;
 use crate::durations::seconds;
 use crate::optional_fields::list;
 use crate::{
-    env, lifecycle, message, ports, probes, resources, restart_policy, security, surroundings,
-    volume_mounts,
+    env, lifecycle, message, ports, probes, resources, restart_policy, security, streams,
+    surroundings, volume_mounts,
 };
 use probelet_domain::spec::{ContainerSpec, PodSpec, ProbeSpec};
 
@@ -57,5 +57,5 @@ fn container(spec: &ContainerSpec) -> k8s::Container {
         volume_mounts: list(&spec.volume_mounts, volume_mounts::render),
         ..k8s::Container::default()
     };
-    message::render(spec, out)
+    streams::render(spec.streams, message::render(spec, out))
 }

@@ -37,6 +37,8 @@ pub use expansion::expand_all;
 use expansion::{Env, TooLong, expand, expand_words, fits};
 pub use user::user_of;
 
+/// The type of a container's terminal, as in containerd's CRI plugin.
+const TERM: &str = "TERM=xterm";
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Error in the user's input or in the image, for which no spec can be made.
@@ -166,6 +168,7 @@ pub fn from_image(
     let own = own_env(pod, spec, &host.node_addresses)?;
     let mut env = Env::default();
     env.set_all([PATH.to_owned(), format!("HOSTNAME={hostname}")]);
+    env.set_all(spec.streams.tty.then(|| TERM.to_owned()));
     env.set_all(image.env().iter().flatten().cloned());
     env.set_all(own.lines());
 
@@ -212,6 +215,7 @@ pub fn from_image(
         ("/linux/seccomp", security::seccomp(pod, spec, host, &capabilities)),
         ("/linux/devices", files::devices(host)),
         ("/linux/rootfsPropagation", files::root_propagation(host)),
+        ("/process/terminal", spec.streams.tty.then(|| json!(true))),
         ("/process/apparmorProfile", host.app_armor.as_ref().map(|name| json!(name))),
     ];
     for (pointer, value) in more {

@@ -101,6 +101,7 @@ fn container(port: u16) -> ContainerSpec {
         devices: Default::default(),
         volume_mounts: vec![],
         log_limits: Default::default(),
+        streams: Default::default(),
     }
 }
 

@@ -56,6 +56,10 @@ pub trait Tasks: Send + Sync {
     async fn kill_all(&self, id: &str) -> Result<(), CallError>;
     /// Deletes a task that has ended, and its shim. One that has not ended is a refusal.
     async fn delete(&self, id: &str) -> Result<(), CallError>;
+    /// Closes the task's stdin in the shim, which keeps it open until this call.
+    async fn close_stdin(&self, id: &str) -> Result<(), CallError>;
+    /// Sets the size of the task's terminal, in characters.
+    async fn resize(&self, id: &str, width: u32, height: u32) -> Result<(), CallError>;
     /// True if a task that SIGKILL ended had not begun to run, as when its creation was cut off.
     async fn never_ran(&self, id: &str) -> bool;
     /// Ends the shim of a task that the runtime does not know (any more), with what runs in

@@ -4,8 +4,8 @@
 //! `golden/` has the `Any` of each record from containerd, or (`pending_…`) from the run folder.
 //! Version 0.1 wrote them on a real host, `namespaced_…` the first build with namespaces, and
 //! `submitted_…` the first one that keeps objects of the Kubernetes API, `token_…` the first one with
-//! tokens in volumes and with finalizers; only the host's path and boot
-//! id are replaced. A file is never changed: a new shape gets new files.
+//! tokens in volumes and with finalizers, and `interactive_…` the first one with inputs and terminals;
+//! only the host's path and boot id are replaced. A file is never changed: a new shape gets new files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ fn covers(new: &Value, old: &Value) -> bool {
 #[test]
 fn what_is_read_and_written_again_is_all_there() {
     let names = names();
-    assert_eq!(names.len(), 37);
+    assert_eq!(names.len(), 38);
     for name in names.iter().filter(|name| *name != "adopted_released") {
         let (pod, memory) = read(name);
         let (old, new) = (unwrap(&any(name)).unwrap(), encode(&pod, &memory).unwrap());
@@ -97,6 +97,15 @@ fn a_token_and_the_finalizers_are_kept() {
     let issued = token.issued.as_ref().unwrap();
     assert_eq!(issued.expires.duration_since(issued.from).unwrap(), 3607 * SECOND);
     assert!(issued.content.0.starts_with(b"eyJ") && !issued.account_uid.is_empty());
+}
+
+#[test]
+fn an_input_and_a_terminal_are_kept() {
+    let (pod, memory) = read("interactive_app_0");
+    let streams = only(&pod).streams;
+    assert!(streams.stdin && streams.stdin_once && streams.tty && memory.started);
+    let (older, _) = read("token_app_0");
+    assert!(!only(&older).streams.is_interactive());
 }
 
 fn image() -> Source {

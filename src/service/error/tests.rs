@@ -106,6 +106,10 @@ fn each_error_of_the_service_has_its_code() {
             Code::NotFound,
         ),
         (
+            Error::NoInput { container: text(), pod: PodKey::in_default(text()) },
+            Code::FailedPrecondition,
+        ),
+        (
             Error::WaitingToStart {
                 container: text(),
                 pod: PodKey::in_default(text()),

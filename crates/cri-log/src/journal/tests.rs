@@ -7,7 +7,12 @@ use super::*;
 const HEADER: &[u8] = b"2026-11-24T10:00:00.000000000Z stdout F ";
 
 fn journal(path: &Path, size: u64, files: u32) -> Journal {
-    Journal::new(Order { path: path.into(), limits: Limits { size, files }, socket: None })
+    Journal::new(Order {
+        path: path.into(),
+        limits: Limits { size, files },
+        socket: None,
+        streams: None,
+    })
 }
 
 fn write(journal: &mut Journal, lines: impl IntoIterator<Item = u32>) {

@@ -18,8 +18,12 @@ impl Stage {
     fn new(files: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let limits = Limits { size: 500, files };
-        let journal =
-            Journal::new(Order { path: folder.path().join("web/0.log"), limits, socket: None });
+        let journal = Journal::new(Order {
+            path: folder.path().join("web/0.log"),
+            limits,
+            socket: None,
+            streams: None,
+        });
         let now = UNIX_EPOCH + Duration::from_secs(1_795_514_400);
         Self { folder, journal, now, next: 0 }
     }
@@ -137,7 +141,7 @@ fn a_log_continues_after_its_writer_was_killed_during_a_rotation() {
     assert_eq!(read(&mut reader, &mut printer).0, [0, 1]);
     assert_eq!(read(&mut stage.open(false), &mut self::printer()).0, [0, 1]);
     let limits = Limits { size: 500, files: 5 };
-    stage.journal = Journal::new(Order { path: stage.path(), limits, socket: None });
+    stage.journal = Journal::new(Order { path: stage.path(), limits, socket: None, streams: None });
     stage.write(1);
     assert_eq!(read(&mut reader, &mut printer).0, [2]);
 }

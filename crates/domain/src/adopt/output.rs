@@ -9,6 +9,9 @@ use crate::spec::OwnLabels;
 /// Destination of a task's output.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stdio {
+    /// Path of a pipe with the input; empty if there is none. The next task of an adopted container
+    /// gets none, since the other end was its owner's.
+    pub stdin: String,
     /// URI of the standard output, or the path of a pipe; empty if it is discarded.
     pub stdout: String,
     /// URI of the standard error output, or the path of a pipe; empty if it is discarded.
@@ -104,8 +107,13 @@ impl Stdio {
         doubted: &[String],
         own: &str,
     ) -> (Self, Output) {
-        let both =
-            |uri: &str, terminal| Self { stdout: uri.to_owned(), stderr: uri.to_owned(), terminal };
+        let to = |stdout: &str, stderr: &str, terminal| Self {
+            stdin: String::new(),
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+            terminal,
+        };
+        let both = |uri: &str, terminal| to(uri, uri, terminal);
         let terminal = old.is_some_and(|old| old.terminal);
         let is_kept = |uri: &str| {
             uri.contains("://") && !doubted.iter().any(|other| other == uri) && !is_fleeting(uri)
@@ -114,8 +122,7 @@ impl Stdio {
             (Some(uri), _) => (both(uri, terminal), Output::Labelled),
             (None, Some(old)) if is_kept(&old.stdout) => {
                 let stderr = if is_kept(&old.stderr) { &old.stderr } else { &old.stdout };
-                let (stdout, stderr) = (old.stdout.clone(), stderr.clone());
-                (Self { stdout, stderr, terminal }, Output::Kept)
+                (to(&old.stdout, stderr, terminal), Output::Kept)
             }
             (None, Some(old)) if old.stdout.is_empty() && old.stderr.is_empty() && !terminal => {
                 (Self::default(), Output::Kept)
@@ -152,7 +159,7 @@ mod tests {
     const OWN: &str = "binary:///run/probelet/bin/probelet?container-log=1";
 
     fn of(out: &str, err: &str) -> Stdio {
-        Stdio { stdout: out.into(), stderr: err.into(), terminal: false }
+        Stdio { stdout: out.into(), stderr: err.into(), ..Stdio::default() }
     }
 
     fn ours() -> (Stdio, Output) {

@@ -98,6 +98,7 @@ fn pod(policy: RestartPolicy) -> PodSpec {
             devices: Default::default(),
             volume_mounts: vec![],
             log_limits: Default::default(),
+            streams: Default::default(),
         }],
     }
 }

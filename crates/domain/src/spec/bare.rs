@@ -61,6 +61,7 @@ impl ContainerSpec {
             devices: Vec::new(),
             volume_mounts: Vec::new(),
             log_limits: Default::default(),
+            streams: Default::default(),
         }
     }
 }

@@ -169,6 +169,7 @@ impl ContainerSpec {
             volume_mounts,
             // Used at the next start.
             log_limits: _,
+            streams,
         } = self;
         let differences = [
             ("name", *name != new.name),
@@ -187,6 +188,9 @@ impl ContainerSpec {
             ("volumeMounts", *volume_mounts != new.volume_mounts),
             ("terminationMessagePath", message.path != new.termination_message.path),
             ("terminationMessagePolicy", message.policy != new.termination_message.policy),
+            ("stdin", streams.stdin != new.streams.stdin),
+            ("stdinOnce", streams.stdin_once != new.streams.stdin_once),
+            ("tty", streams.tty != new.streams.tty),
         ];
         differences.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field)
     }
@@ -226,7 +230,13 @@ mod tests {
     fn each_field_is_fixed_or_live() {
         let old = sample::pod();
         assert_eq!(old.change_to(&old), Change::None);
-        let edits: [(Edit, Option<&str>); 15] = [
+        let edits: [(Edit, Option<&str>); 18] = [
+            (|pod| pod.containers[0].streams.stdin = true, Some("spec.containers[0].stdin")),
+            (
+                |pod| pod.containers[0].streams.stdin_once = true,
+                Some("spec.containers[0].stdinOnce"),
+            ),
+            (|pod| pod.containers[0].streams.tty = true, Some("spec.containers[0].tty")),
             (|pod| pod.share_process_namespace = true, Some("spec.shareProcessNamespace")),
             (|pod| pod.security.fs_group = Some(1), Some("spec.securityContext")),
             (|pod| pod.host_namespaces.pid = true, Some("spec.hostPID")),

@@ -5,7 +5,6 @@
 mod own;
 
 use std::ffi::{CStr, OsString};
-use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -22,6 +21,8 @@ use rustix::thread::{
 };
 use signal_hook::consts::SIGCHLD;
 
+use crate::process::placement;
+
 /// The name of the process, like Kubernetes' `pause`.
 pub const NAME: &CStr = c"pod-pause";
 /// The argument by which the binary runs as the holder of a process namespace.
@@ -30,10 +31,6 @@ pub const ARGUMENT: &str = "pod-pause";
 /// hold PIN`, and pins it.
 pub(super) const START: &str = "start";
 pub(super) const HOLD: &str = "hold";
-
-/// The roots of the hierarchies by which systemd assigns processes to units.
-pub(super) const CGROUPS: [&str; 3] =
-    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
 const READY: &str = "ready";
 const PINNED: &str = "pinned";
@@ -69,7 +66,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
 fn start(pin: &str, cgroup: &str) -> io::Result<()> {
     setsid()?;
     // In this cgroup the holder is not ended together with the daemon's service.
-    if let Err(error) = CGROUPS.into_iter().try_for_each(|root| enter(Path::new(root), cgroup)) {
+    if let Err(error) = placement::move_to(0, Path::new(cgroup)) {
         let _ = writeln!(io::stderr(), "stays in the daemon's cgroup: {error}");
     }
     own::keep_descriptors()?;
@@ -95,16 +92,6 @@ fn first_line(mut pipe: impl Read) -> io::Result<String> {
         line.extend(byte);
     }
     Ok(String::from_utf8_lossy(&line).into_owned())
-}
-
-fn enter(root: &Path, cgroup: &str) -> io::Result<()> {
-    // A host may lack some of them, and one folder may hold hierarchies instead of being one.
-    if !root.join("cgroup.procs").exists() {
-        return Ok(());
-    }
-    let folder = root.join(cgroup);
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("cgroup.procs"), "0")
 }
 
 fn hold() -> io::Result<()> {

@@ -16,6 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::holder;
 use crate::files;
+use crate::process::placement;
 
 /// The file system type of `/proc/self/ns/pid` and of pins (`NSFS_MAGIC`).
 const NSFS: FsWord = 0x6e73_6673;
@@ -121,12 +122,12 @@ impl Holder {
 /// Finds holders of this pin by their cgroup, name and arguments.
 pub fn holders_in(cgroup: &Path, pin: &Path) -> io::Result<Vec<Holder>> {
     let is_it = |pid: u32| {
-        holder::CGROUPS.iter().any(|root| members(&Path::new(root).join(cgroup)).contains(&pid))
+        placement::ROOTS.iter().any(|root| members(&Path::new(root).join(cgroup)).contains(&pid))
             && is_first(pid)
             && pin_named_by(pid).is_some_and(|its| Path::new(&its) == pin)
     };
     let mut pids: Vec<u32> = Vec::new();
-    for root in holder::CGROUPS {
+    for root in placement::ROOTS {
         pids.extend(members(&Path::new(root).join(cgroup)));
     }
     pids.sort_unstable();

@@ -56,8 +56,9 @@ fn a_rendered_pod_reads_as_the_same_pod() {
 
 #[test]
 fn errors_name_the_list_and_the_annotation() {
-    let wrong = POD.replace("image: setup", "image: setup\n    stdin: true");
-    assert_eq!(refusals(&wrong), ["spec.initContainers[0].stdin: not supported yet"]);
+    let wrong =
+        POD.replace("image: setup", "image: setup\n    volumeDevices: [{name: a, devicePath: /a}]");
+    assert_eq!(refusals(&wrong), ["spec.initContainers[0].volumeDevices: not supported yet"]);
     let field = |text: &str| {
         let errors = validate(read(text).unwrap().spec).unwrap_err().0;
         errors.into_iter().map(|error| error.field).collect::<Vec<_>>()

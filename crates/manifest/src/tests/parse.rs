@@ -198,7 +198,6 @@ fn every_error_has_its_text() {
             with_container("volumeDevices: [{name: a, devicePath: /a}]"),
             &["@.volumeDevices: not supported yet"],
         ),
-        (with_container("tty: true"), &["@.tty: not supported yet"]),
         (
             with_container(
                 "env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 2}}}]",
@@ -236,9 +235,11 @@ fn every_error_has_its_text() {
         ),
         // The errors of the validation are reported too.
         (
-            with_container("tty: true").replace("kubia-liveness", "Kubia").replace("8080", "0"),
+            with_container("volumeDevices: [{name: a, devicePath: /a}]")
+                .replace("kubia-liveness", "Kubia")
+                .replace("8080", "0"),
             &[
-                "@.tty: not supported yet",
+                "@.volumeDevices: not supported yet",
                 "metadata.name: Invalid value: \"Kubia\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
                 "@.livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive",
             ],

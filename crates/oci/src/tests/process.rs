@@ -2,7 +2,7 @@
 
 use super::*;
 use probelet_domain::spec::{
-    AppArmorProfile, HostNamespaces, ProcMount, SeccompProfile, Security, Sysctl,
+    AppArmorProfile, EnvVar, HostNamespaces, ProcMount, SeccompProfile, Security, Sysctl,
 };
 
 fn of(host: Host, edit: impl FnOnce(&mut PodSpec)) -> Value {
@@ -25,6 +25,25 @@ fn mount_at<'a>(spec: &'a Value, target: &str) -> &'a Value {
 fn kinds(spec: &Value) -> Vec<&str> {
     let all = spec["linux"]["namespaces"].as_array().unwrap().iter();
     all.map(|namespace| namespace["type"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_terminal_has_a_type_that_the_image_or_the_pod_may_change() {
+    let term = |env: &Value| {
+        let lines = env.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned());
+        lines.filter(|line| line.starts_with("TERM=")).collect::<Vec<_>>()
+    };
+    let without = of(host(), |_| {});
+    assert_eq!(without.pointer("/process/terminal"), None);
+    assert!(term(&without["process"]["env"]).is_empty());
+    let with = of(host(), |pod| pod.containers[0].streams.tty = true);
+    assert_eq!(with["process"]["terminal"], true);
+    assert_eq!(term(&with["process"]["env"]), ["TERM=xterm"]);
+    let other = of(host(), |pod| {
+        pod.containers[0].streams.tty = true;
+        pod.containers[0].env.push(EnvVar::new("TERM".into(), "linux".into()));
+    });
+    assert_eq!(term(&other["process"]["env"]), ["TERM=linux"]);
 }
 
 #[test]

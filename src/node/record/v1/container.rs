@@ -40,6 +40,8 @@ record!(ContainerSpec = spec::ContainerSpec {
     volume_mounts: Vec<VolumeMount>,
     #[serde(default)]
     log_limits: OwnLimits,
+    #[serde(default)]
+    streams: Streams,
 });
 
 choice!(Source = spec::Source {
@@ -184,6 +186,12 @@ record!(
         size: Option<u64>,
         files: Option<u32>,
     }
+);
+
+record!(
+    #[derive(Default)]
+    #[serde(default)]
+    Streams = spec::Streams { stdin: bool, stdin_once: bool, tty: bool }
 );
 
 impl Default for TerminationMessage {

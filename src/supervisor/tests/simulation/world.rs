@@ -12,6 +12,7 @@ use crate::domain::container::{ImageFacts, Memory, SeenTask};
 use crate::domain::exit::ExitEvidence;
 use crate::domain::image::{Progress, Stored, VolumeSeen};
 use crate::domain::network::PodNetwork;
+use crate::node::session::{Session, SessionError, Wants};
 use crate::node::{
     AttemptId, Attempts, CallError, Environments, FoundTask, Inventory, PendingRecord, PodImages,
     PullError, Recorded, StartRequest, Survey,
@@ -333,6 +334,15 @@ impl Attempts for SimulatedRuntime {
 
     fn log_path(&self, id: &AttemptId) -> PathBuf {
         PathBuf::from(id.to_string())
+    }
+
+    async fn attach(
+        &self,
+        _: &AttemptId,
+        _: Arc<dyn Task>,
+        _: Wants,
+    ) -> Result<Option<Session>, SessionError> {
+        Ok(None)
     }
 }
 

@@ -56,6 +56,7 @@ fn container(name: &str) -> ContainerSpec {
         devices: Default::default(),
         volume_mounts: vec![],
         log_limits: Default::default(),
+        streams: Default::default(),
     }
 }
 
