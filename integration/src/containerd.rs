@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::{Child, Command};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::Host;
+use crate::proxy::{self, Proxy};
 
 impl Host {
     pub fn containerd_pid(&self) -> u32 {
@@ -20,14 +21,26 @@ impl Host {
     }
 
     pub fn start_containerd(&mut self) -> Result<()> {
-        self.containerd = spawn(self.dir.path())?;
+        self.spawn_containerd()?;
         self.wait_containerd()
     }
 
     /// Starts containerd without waiting until it answers.
     pub fn spawn_containerd(&mut self) -> Result<()> {
+        ensure!(self.proxy.is_none(), "containerd would take the proxy's socket");
         self.containerd = spawn(self.dir.path())?;
         Ok(())
+    }
+
+    /// Puts a proxy between containerd and the daemons that are started from now on.
+    pub fn put_proxy(&mut self) -> Result<&Proxy> {
+        let (socket, direct) = (self.containerd_socket(), self.path("direct.sock"));
+        Ok(self.proxy.insert(proxy::put_before(&socket, &direct)?))
+    }
+
+    /// The proxy, if there is one.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 }
 

@@ -18,6 +18,7 @@ pub mod image;
 pub mod kube;
 pub mod measure;
 pub mod outages;
+pub mod proxy;
 mod records;
 pub mod registry;
 pub mod screen;
@@ -40,6 +41,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use proxy::Proxy;
 
 pub const IMAGE: &str = "docker.io/luksa/kubia-unhealthy:latest";
 
@@ -101,6 +104,7 @@ pub struct Host {
     namespace: String,
     containerd: Child,
     daemon: Option<Child>,
+    proxy: Option<Proxy>,
     /// Flags of each daemon that is started on this host.
     pub flags: Vec<String>,
 }
@@ -133,7 +137,8 @@ path = "{at}/opt"
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("probelet-{}-{count}", std::process::id());
         // From here on `drop` cleans up.
-        let host = Self { dir, namespace, containerd, daemon: None, flags: Vec::new() };
+        let host =
+            Self { dir, namespace, containerd, daemon: None, proxy: None, flags: Vec::new() };
         host.wait_containerd()?;
         host.import("kubia-unhealthy")?;
         Ok(host)
@@ -155,8 +160,17 @@ path = "{at}/opt"
         self.path("probelet.sock")
     }
 
+    /// The socket that the daemon uses, and that shims have in their arguments.
     pub fn containerd_socket(&self) -> PathBuf {
         self.path("containerd.sock")
+    }
+
+    /// The socket of containerd itself, for clients of the test.
+    pub fn direct_socket(&self) -> PathBuf {
+        match self.proxy {
+            Some(_) => self.path("direct.sock"),
+            None => self.containerd_socket(),
+        }
     }
 
     /// Runs the client and returns its stdout. Fails with its stderr if its exit code is not 0.
@@ -190,7 +204,7 @@ path = "{at}/opt"
 
     pub fn ctr<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
         let mut command = bounded("ctr");
-        command.arg("--address").arg(self.containerd_socket());
+        command.arg("--address").arg(self.direct_socket());
         command.args(["--namespace", &self.namespace]).args(args);
         succeed(finish(&mut command, "")?)
     }

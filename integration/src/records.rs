@@ -50,7 +50,7 @@ impl Host {
         command.args(GRPCURL_FLAGS).args(["-proto", "containers.proto", "-d", "@"]);
         command.arg("-import-path").arg(self.dir.path());
         command.arg("-rpc-header").arg(format!("containerd-namespace: {}", self.namespace));
-        command.arg(self.containerd_socket());
+        command.arg(self.direct_socket());
         command.arg(format!("containerd.services.containers.v1.Containers/{method}"));
         Ok(serde_json::from_str(&succeed(finish(&mut command, &request.to_string())?)?)?)
     }

@@ -19,7 +19,7 @@ impl FailedCreations {
         Self { runtime, registry, leftovers: Lock::default() }
     }
 
-    /// Deletes attempts. Those that cannot be deleted are retried by the next reconciliation.
+    /// Deletes attempts. Those that cannot be deleted are retried within seconds.
     pub async fn delete(&self, ids: Vec<AttemptId>) {
         for id in ids {
             if let Err(error) = self.runtime.delete_attempt(&id).await {
@@ -45,8 +45,10 @@ impl FailedCreations {
     pub async fn retry(&self) {
         for id in self.take(|_| true) {
             // The name is reserved, so that no pod of that name is created meanwhile.
-            if let Some(_reservation) = self.registry.reserve_if_free(&id.pod) {
-                self.delete(vec![id]).await;
+            match self.registry.reserve_if_free(&id.pod) {
+                Some(_reservation) => self.delete(vec![id]).await,
+                // A creation that runs now may need it deleted, or fail again.
+                None => self.leftovers.lock().push(id),
             }
         }
     }

@@ -24,7 +24,8 @@ use crate::node::{Flaw, Node};
 /// The interval of reconciliation, which lists the namespace's records and tasks: two calls that
 /// take containerd a few milliseconds.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// The pause after a reconciliation that failed, or that left a pod's tasks unclear.
+/// The pause after a reconciliation that failed, or that left a pod's tasks unclear, and between two
+/// cleanups of failed creations.
 const RETRY: Duration = Duration::from_secs(5);
 
 pub struct Reconciler {
@@ -54,6 +55,7 @@ impl Reconciler {
     /// Reconciles until the supervisor is stopped.
     pub async fn run(&self) {
         let mut due = now().mono.later(self.interval());
+        let mut cleanup_due = now().mono;
         loop {
             tokio::select! {
                 () = self.background.cancelled() => return,
@@ -65,7 +67,11 @@ impl Reconciler {
             let here = now().mono;
             if matches!(change, Some(Change::Back(_))) {
                 self.send_runtime_back();
-                due = here;
+                (due, cleanup_due) = (here, here);
+            }
+            if answer.is_ok() && cleanup_due <= here {
+                self.failed_creations.retry().await;
+                cleanup_due = here.later(RETRY);
             }
             if answer.is_ok() && due <= here {
                 let reconciled = self.reconcile().await;
@@ -99,7 +105,6 @@ impl Reconciler {
     /// Lists the runtime's records and tasks, compares them with the registry, and acts on
     /// differences.
     async fn reconcile(&self) -> Result<(), SupervisorError> {
-        self.failed_creations.retry().await;
         let at = now().mono;
         let mut pods: BTreeMap<PodKey, Observations> = BTreeMap::new();
         for (id, task) in self.runtime.task_states().await? {

@@ -28,6 +28,14 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 pub const SLOW_DEADLINE: Duration = Duration::from_secs(60);
 /// Limit of one response, in bytes: all records come in one message, and tonic's default is 4 MB.
 const LARGEST_ANSWER: usize = 64 << 20;
+/// The beginnings of the client library's errors for an answer that cannot be read. They have no type
+/// of their own.
+const UNREADABLE: [&str; 4] = [
+    "failed to decode Protobuf message",
+    "Unexpected EOF decoding stream",
+    "Missing response message",
+    "protocol error: received message",
+];
 /// The namespace of calls that concern none.
 const ANY: &str = "default";
 
@@ -175,8 +183,11 @@ fn with_cause(status: &Status) -> String {
     }
 }
 
+/// True if the connection or the answer broke. containerd may have carried the call out.
 fn broken(status: &Status) -> bool {
+    let is_unreadable = || UNREADABLE.iter().any(|begin| status.message().starts_with(begin));
     std::error::Error::source(status).is_some()
+        || (status.code() == Code::Internal && is_unreadable())
         || status.message().contains("transport error")
         || status.message().contains("h2 protocol error")
 }
@@ -194,6 +205,8 @@ mod tests {
             (Status::already_exists("a"), CallError::AlreadyExists("a".into())),
             (Status::unavailable("a"), CallError::Unavailable("a".into())),
             (Status::unknown("transport error"), CallError::Unavailable("transport error".into())),
+            (Status::internal(UNREADABLE[1]), CallError::Unavailable(UNREADABLE[1].into())),
+            (Status::internal("a"), CallError::Failed("a".into())),
             (Status::unknown("runc"), CallError::Failed("runc".into())),
             (Status::failed_precondition("ttrpc: closed"), CallError::Refused(shim_died)),
             (Status::deadline_exceeded("a"), CallError::Timeout { call: "x", seconds: 10 }),

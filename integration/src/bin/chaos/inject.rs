@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use probelet_integration::proxy::Plan;
 use probelet_integration::{Host, SOON, eventually, now, probelet_bin, signal};
 use rustix::process::Signal;
 
@@ -19,6 +20,9 @@ use crate::workload::{Member, Workload};
 
 /// The pods of a churn that are deleted right after their creation.
 const BRIEF: u64 = 4;
+/// How long a verb is repeated after calls were harmed: the deadline of a creation, the pause before
+/// its next try, and the usual time.
+pub(crate) const HARMED: Duration = Duration::from_secs(150);
 
 /// What a round did.
 #[derive(Debug, Default)]
@@ -39,6 +43,8 @@ pub(crate) struct Done {
     pub(crate) containerd_died: bool,
     /// The bundles that existed when containerd was killed.
     pub(crate) bundles: BTreeSet<String>,
+    /// Calls to containerd were harmed, or a process hung: what waits for them takes its deadline.
+    pub(crate) was_harmed: bool,
 }
 
 /// Which of the two run, so that neither is killed or started twice.
@@ -55,7 +61,12 @@ pub(crate) fn inject(
     plan: &[Planned],
 ) -> Result<Done> {
     let (mut done, mut up) = (Done::default(), Up { daemon: true, containerd: true });
-    let mut verbs = Vec::new();
+    let (mut verbs, mut shims) = (Vec::new(), Vec::new());
+    let harms = |planned: &Planned| {
+        matches!(planned.step, Step::Harm(..) | Step::StopContainerd | Step::StopShim(_))
+    };
+    done.was_harmed = plan.iter().any(harms);
+    let patience = if done.was_harmed { HARMED } else { SOON * 2 };
     let begin = now();
     for Planned { at, step } in plan {
         thread::sleep(at.saturating_sub(begin.elapsed()));
@@ -64,7 +75,7 @@ pub(crate) fn inject(
                 let member = workload.members.get(at).context("no such member")?.clone();
                 done.aim(workload, verb, at);
                 let reported = format!("{verb:?} {}", member.key());
-                let client = Client { socket: host.socket() };
+                let client = Client { socket: host.socket(), patience };
                 let manifest = workload.manifests.iter().find(|(pod, _)| *pod == member.pod);
                 let manifest = manifest.map(|(_, text)| text.clone()).unwrap_or_default();
                 verbs.push(thread::spawn(move || client.carry_out(verb, &member, &manifest)));
@@ -80,12 +91,25 @@ pub(crate) fn inject(
                 crash(host, Step::KillDaemon, &mut up, &mut done)?;
                 format!("KillDaemon while writing, {} requests", objects.follow(writers)?)
             }
+            Step::Harm(..) | Step::Heal | Step::StopContainerd | Step::ContinueContainerd => {
+                harm(host, *step)?
+            }
+            Step::StopShim(at) => {
+                let member = workload.members.get(at).context("no such member")?;
+                stop_shim(host, watcher, member, &mut shims)
+            }
+            Step::ContinueShims => continue_shims(&mut shims),
             step => {
                 crash(host, step, &mut up, &mut done)?;
                 format!("{step:?}")
             }
         };
         done.reported.push(format!("{} ms: {reported}", at.as_millis()));
+    }
+    if done.was_harmed {
+        harm(host, Step::ContinueContainerd)?;
+        harm(host, Step::Heal)?;
+        continue_shims(&mut shims);
     }
     // Overlapping faults may have left one of them down.
     if !up.containerd {
@@ -128,6 +152,46 @@ fn crash(host: &mut Host, step: Step, up: &mut Up, done: &mut Done) -> Result<()
         _ => {}
     }
     Ok(())
+}
+
+fn harm(host: &Host, step: Step) -> Result<String> {
+    let proxy = host.proxy().context("no proxy")?;
+    match step {
+        Step::Harm(fault, percent, seed) => {
+            proxy.harm(Plan { percent, seed, ..Plan::all(fault) });
+            Ok(format!("{fault:?} of {percent} %"))
+        }
+        Step::Heal => Ok(format!("Heal, {} harmed", proxy.heal().values().sum::<u64>())),
+        step => {
+            let is_stop = step == Step::StopContainerd;
+            let sent = if is_stop { Signal::STOP } else { Signal::CONT };
+            signal(host.containerd_pid(), sent)?;
+            Ok(format!("{step:?}"))
+        }
+    }
+}
+
+fn stop_shim(host: &Host, watcher: &Watcher, member: &Member, shims: &mut Vec<u32>) -> String {
+    let live = watcher.observe();
+    let id = live.keys().find(|id| observe::key(id) == member.key());
+    let shim = id.and_then(|id| observe::shim(&host.containerd_socket(), id));
+    let Some(pid) = shim else {
+        return format!("StopShim {} missed: it does not run", member.key());
+    };
+    if let Err(error) = signal(pid, Signal::STOP) {
+        return format!("StopShim {} missed: {error}", member.key());
+    }
+    shims.push(pid);
+    format!("StopShim {}, pid {pid}", member.key())
+}
+
+/// Continues the stopped shims. One that was killed meanwhile is no error.
+fn continue_shims(shims: &mut Vec<u32>) -> String {
+    let all = std::mem::take(shims);
+    for pid in &all {
+        let _ = signal(*pid, Signal::CONT);
+    }
+    format!("ContinueShims {all:?}")
 }
 
 fn hit(host: &Host, watcher: &Watcher, step: Step, member: &Member, done: &mut Done) -> String {
@@ -177,6 +241,8 @@ impl Done {
 
 struct Client {
     socket: PathBuf,
+    /// How long a command is repeated.
+    patience: Duration,
 }
 
 impl Client {
@@ -233,7 +299,7 @@ impl Client {
 
     fn insist(&self, words: &[&str], last: &str, stdin: &str) -> Result<()> {
         let mut said = String::new();
-        let succeeded = eventually("a verb succeeds", SOON * 2, || {
+        let succeeded = eventually("a verb succeeds", self.patience, || {
             said = self.run(words, &[last], stdin).unwrap_or_else(|error| error.to_string());
             let gone = words.first() == Some(&"delete") && said.contains("not found");
             (said.is_empty() || gone).then_some(())

@@ -1,8 +1,9 @@
 //! The checks after each round, made from outside.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use probelet_integration::{Host, SOON, eventually};
+use probelet_integration::{Host, eventually};
 
 use crate::inject::Done;
 use crate::observe::{self, Live, Watcher};
@@ -46,17 +47,17 @@ fn unsettled(member: &Member, picture: &Picture) -> Option<String> {
 }
 
 impl Judge {
-    /// Waits until all containers are in their expected state, for 30 s at most. Returns those that
-    /// are not.
+    /// Waits until all containers are in their expected state. Returns those that are not.
     pub(crate) fn settle(
         host: &Host,
         workload: &Workload,
         watcher: &Watcher,
+        bound: Duration,
     ) -> (Picture, Vec<String>) {
         let mut picture = Picture::default();
         let mut faults = Vec::new();
         // A timeout is not an error here: `faults` has what is missing.
-        let _ = eventually("all containers are in their expected state", SOON * 2, || {
+        let _ = eventually("all containers are in their expected state", bound, || {
             picture = match status::table(host) {
                 Ok(table) => Picture { table, live: watcher.observe() },
                 Err(error) => {

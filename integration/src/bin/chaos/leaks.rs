@@ -33,6 +33,10 @@ const STILL: Duration = Duration::from_secs(20);
 /// The longest time of a check. A start that failed because containerd died is retried after up to
 /// 30 s, and earlier attempts stay until then.
 const LONG: Duration = Duration::from_secs(75);
+/// The same two times in a run whose calls are harmed: a call without an answer takes its deadline
+/// of up to 60 s, and is then retried.
+const STILL_HARMED: Duration = Duration::from_secs(90);
+const LONG_HARMED: Duration = Duration::from_secs(240);
 
 impl Leaks {
     pub(crate) fn begin(host: &Host) -> Self {
@@ -51,10 +55,12 @@ impl Leaks {
         workload: &Workload,
         watcher: &Watcher,
     ) -> Vec<String> {
+        let is_harmed = host.proxy().is_some();
+        let (longest, stays) = if is_harmed { (LONG_HARMED, STILL_HARMED) } else { (LONG, STILL) };
         let mut left: Option<Names> = None;
         let (mut still, mut waiting) = (now(), Names::new());
         // A timeout is not an error here: `left` has the leaks.
-        let _ = eventually("nothing is left behind", LONG, || {
+        let _ = eventually("nothing is left behind", longest, || {
             let seen = find_once(host, workload, watcher, &self.excused);
             let seen = seen.unwrap_or_else(|error| vec![format!("{error:#}")]);
             let seen: Names = seen.into_iter().collect();
@@ -66,7 +72,7 @@ impl Leaks {
             }
             waiting = wait_now;
             let is_clean = left.as_ref().is_some_and(BTreeSet::is_empty);
-            (is_clean || still.elapsed() > STILL).then_some(())
+            (is_clean || still.elapsed() > stays).then_some(())
         });
         let mut left: Vec<String> = left.into_iter().flatten().collect();
         left.extend(self.descriptors(host));

@@ -28,21 +28,27 @@ use observe::Watcher;
 use plan::Planner;
 use workload::Workload;
 
-const USAGE: &str = "usage: chaos [--rounds 500] [--seed N] [--faults NAME,...]";
+const USAGE: &str = "usage: chaos [--rounds 500] [--seed N] [--proxy yes] [--faults NAME,...]";
 /// Leaks are searched after each this many rounds, because the search needs some time without
 /// faults.
 const QUIET: u32 = 10;
+/// The longest time until all containers are in their expected state.
+const SETTLED: Duration = Duration::from_secs(30);
 
 fn main() -> Result<ExitCode> {
-    let Arguments { rounds, seed, faults } = arguments()?;
-    let planner = Planner::new(seed, &faults)?;
+    let Arguments { rounds, seed, faults, has_proxy } = arguments()?;
+    let planner = Planner::new(seed, &faults, has_proxy)?;
+    let proxy = if has_proxy { " --proxy yes" } else { "" };
     println!(
-        "seed {seed}, {rounds} rounds; again with: scripts/chaos --rounds {rounds} --seed {seed}"
+        "seed {seed}, {rounds} rounds; again with: scripts/chaos --rounds {rounds} --seed {seed}{proxy}"
     );
     let mut host = Host::start()?;
     host.import("prober-target")?;
     let address = free_address()?;
     host.flags = vec!["--kube-api".to_owned(), address.clone()];
+    if has_proxy {
+        host.put_proxy()?;
+    }
     host.start_daemon()?;
     let objects = Objects::begin(&host, &address)?;
     let result = run(&mut host, rounds, seed, planner, objects);
@@ -57,16 +63,19 @@ struct Arguments {
     rounds: u32,
     seed: u64,
     faults: Vec<String>,
+    /// Whether a proxy stands before containerd.
+    has_proxy: bool,
 }
 
 fn arguments() -> Result<Arguments> {
-    let mut order =
-        Arguments { rounds: 500, seed: fastrand::u64(0..1_000_000), faults: Vec::new() };
+    let seed = fastrand::u64(0..1_000_000);
+    let mut order = Arguments { rounds: 500, seed, faults: Vec::new(), has_proxy: false };
     let words: Vec<String> = std::env::args().skip(1).collect();
     for pair in words.chunks(2) {
         match pair {
             [flag, value] if flag == "--rounds" => order.rounds = value.parse()?,
             [flag, value] if flag == "--seed" => order.seed = value.parse()?,
+            [flag, value] if flag == "--proxy" => order.has_proxy = value == "yes",
             [flag, value] if flag == "--faults" => {
                 order.faults = value.split(',').map(str::to_owned).collect();
             }
@@ -90,7 +99,7 @@ fn run(
         host.apply(manifest)?;
     }
     let watcher = Watcher::start(host.namespace());
-    let (picture, faults) = Judge::settle(host, &workload, &watcher);
+    let (picture, faults) = Judge::settle(host, &workload, &watcher, SETTLED);
     if !faults.is_empty() {
         return Ok(report(0, seed, &[], &faults));
     }
@@ -105,7 +114,8 @@ fn run(
         let plan = planner.round(&workload);
         let done = inject::inject(host, &workload, &watcher, &mut objects, &plan)?;
         leaks.excuse(&done);
-        let (picture, mut faults) = Judge::settle(host, &workload, &watcher);
+        let bound = if done.was_harmed { inject::HARMED } else { SETTLED };
+        let (picture, mut faults) = Judge::settle(host, &workload, &watcher, bound);
         faults.extend(event_checks.judge(&workload, &done, &picture.table, status::events(host)?));
         faults.extend(judge.judge(&workload, &watcher, &done, picture));
         faults.extend(objects.judge());

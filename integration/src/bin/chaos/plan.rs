@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
+use probelet_integration::proxy;
 
 use crate::workload::{Role, Workload};
 
@@ -32,6 +33,13 @@ pub(crate) enum Step {
     Do(Verb, usize),
     /// Clients write objects through the Kubernetes API, and after this time the daemon is killed.
     KillWhileWriting(Duration),
+    /// The proxy harms this share of all calls to containerd, in percent, by a seed.
+    Harm(proxy::Fault, u32, u64),
+    Heal,
+    StopContainerd,
+    ContinueContainerd,
+    StopShim(usize),
+    ContinueShims,
 }
 
 pub(crate) struct Planned {
@@ -48,6 +56,9 @@ enum Fault {
     Init,
     Do(Verb),
     ObjectWrite,
+    Calls(proxy::Fault),
+    ContainerdHangs,
+    ShimHangs,
 }
 
 /// The faults by their name in `--faults`, with their weight.
@@ -66,12 +77,29 @@ const FAULTS: [(&str, usize, Fault); 12] = [
     ("object-write", 2, Fault::ObjectWrite),
 ];
 
+/// The further faults of a run with a proxy before containerd, which has no faults that start
+/// containerd again.
+const PROXY_FAULTS: [(&str, usize, Fault); 10] = [
+    ("calls-delayed", 2, Fault::Calls(proxy::Fault::Delay(Duration::from_secs(1)))),
+    ("calls-swallowed", 2, Fault::Calls(proxy::Fault::SwallowCall)),
+    ("answers-swallowed", 2, Fault::Calls(proxy::Fault::SwallowAnswer)),
+    ("calls-refused", 2, Fault::Calls(proxy::Fault::Refuse)),
+    ("connection-cut", 3, Fault::Calls(proxy::Fault::Cut)),
+    ("calls-reordered", 2, Fault::Calls(proxy::Fault::Reorder)),
+    ("answers-garbled", 3, Fault::Calls(proxy::Fault::Garble)),
+    ("answers-truncated", 3, Fault::Calls(proxy::Fault::Truncate)),
+    ("containerd-hangs", 2, Fault::ContainerdHangs),
+    ("shim-hangs", 2, Fault::ShimHangs),
+];
+
 /// The time within which a round's faults begin, in milliseconds.
 const SPAN: u64 = 400;
 /// The longest time for which clients write before the daemon is killed, in milliseconds.
 const WRITES: u64 = 150;
 /// The longest time that the daemon or containerd is down, in milliseconds.
 const AWAY: u64 = 400;
+/// The longest time for which calls are harmed, or a process hangs, in milliseconds.
+const HARMED: u64 = 2000;
 
 pub(crate) struct Planner {
     rng: Rng,
@@ -82,13 +110,16 @@ pub(crate) struct Planner {
 impl Planner {
     /// A planner that draws from the named faults, or from all if none is named. Fails for an
     /// unknown name.
-    pub(crate) fn new(seed: u64, names: &[String]) -> Result<Self> {
+    pub(crate) fn new(seed: u64, names: &[String], has_proxy: bool) -> Result<Self> {
+        let starts_containerd = |fault: &Fault| matches!(fault, Fault::Containerd | Fault::Both);
+        let plain = FAULTS.iter().filter(|(.., fault)| !has_proxy || !starts_containerd(fault));
+        let all: Vec<_> = plain.chain(PROXY_FAULTS.iter().filter(|_| has_proxy)).collect();
         let find = |name: &String| {
-            let found = FAULTS.iter().find(|(known, ..)| known == name);
+            let found = all.iter().find(|(known, ..)| known == name).copied();
             found.with_context(|| format!("unknown fault {name:?}"))
         };
         let named = names.iter().map(find).collect::<Result<Vec<_>>>()?;
-        let drawn = if named.is_empty() { FAULTS.iter().collect() } else { named };
+        let drawn = if named.is_empty() { all } else { named };
         let often = |(_, weight, fault): &(_, usize, _)| std::iter::repeat_n(*fault, *weight);
         let faults = drawn.into_iter().flat_map(often).collect();
         Ok(Self { rng: Rng::with_seed(seed), faults })
@@ -139,6 +170,21 @@ impl Planner {
                 add(at, Step::KillWhileWriting(writes));
                 add(away, Step::StartDaemon);
             }
+            Some(Fault::Calls(fault)) => {
+                let (percent, seed) = (self.rng.u32(10..=100), self.rng.u64(..));
+                add(at, Step::Harm(fault, percent, seed));
+                add(at + Duration::from_millis(self.rng.u64(0..HARMED)), Step::Heal);
+            }
+            Some(Fault::ContainerdHangs) => {
+                add(at, Step::StopContainerd);
+                let until = at + Duration::from_millis(self.rng.u64(0..HARMED));
+                add(until, Step::ContinueContainerd);
+            }
+            Some(Fault::ShimHangs) => {
+                add(at, Step::StopShim(any));
+                let until = at + Duration::from_millis(self.rng.u64(0..HARMED));
+                add(until, Step::ContinueShims);
+            }
             None => {}
         }
     }
@@ -160,7 +206,7 @@ mod tests {
     fn the_same_seed_draws_the_same_faults() {
         let workload = Workload::thirty();
         let steps = |seed| -> Vec<(Duration, Step)> {
-            let mut planner = Planner::new(seed, &[]).unwrap();
+            let mut planner = Planner::new(seed, &[], false).unwrap();
             let rounds = (0..20).flat_map(|_| planner.round(&workload));
             rounds.map(|planned| (planned.at, planned.step)).collect()
         };
@@ -171,9 +217,20 @@ mod tests {
     #[test]
     fn only_named_faults_are_drawn() {
         let workload = Workload::thirty();
-        let mut planner = Planner::new(7, &["restart".to_owned()]).unwrap();
+        let mut planner = Planner::new(7, &["restart".to_owned()], false).unwrap();
         let mut steps = (0..20).flat_map(|_| planner.round(&workload));
         assert!(steps.all(|planned| matches!(planned.step, Step::Do(Verb::Restart, _))));
-        assert!(Planner::new(7, &["rain".to_owned()]).is_err());
+        assert!(Planner::new(7, &["rain".to_owned()], true).is_err());
+    }
+
+    #[test]
+    fn a_run_with_a_proxy_never_starts_containerd() {
+        let workload = Workload::thirty();
+        let mut planner = Planner::new(7, &[], true).unwrap();
+        let steps: Vec<Step> =
+            (0..200).flat_map(|_| planner.round(&workload)).map(|planned| planned.step).collect();
+        assert!(!steps.contains(&Step::KillContainerd) && steps.contains(&Step::Heal));
+        assert!(Planner::new(7, &["containerd".to_owned()], true).is_err());
+        assert!(Planner::new(7, &["calls-delayed".to_owned()], false).is_err());
     }
 }
