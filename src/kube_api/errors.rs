@@ -39,7 +39,9 @@ pub fn of_supervisor(name: &str, error: SupervisorError) -> Status {
     let resource = GroupResource::new("", "pods");
     match error {
         SupervisorError::NotFound(_) => Status::not_found(&resource, name),
-        SupervisorError::AlreadyExists(_) => Status::already_exists(&resource, name),
+        SupervisorError::AlreadyExists(_) | SupervisorError::BeingCreated(_) => {
+            Status::already_exists(&resource, name)
+        }
         SupervisorError::Changed(_) => Status::modified(&resource, name),
         SupervisorError::BeingDeleted(_) => {
             Status::conflict(&resource, name, "object is being deleted")

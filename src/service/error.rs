@@ -192,7 +192,9 @@ fn supervisor_code(error: &SupervisorError) -> Code {
         SupervisorError::NotFound(_)
         | SupervisorError::NoSuchContainer(_)
         | SupervisorError::NoContainer { .. } => Code::NotFound,
-        SupervisorError::AlreadyExists(_) | SupervisorError::BeingDeleted(_) => Code::AlreadyExists,
+        SupervisorError::AlreadyExists(_)
+        | SupervisorError::BeingCreated(_)
+        | SupervisorError::BeingDeleted(_) => Code::AlreadyExists,
         SupervisorError::Changed(_) => Code::Aborted,
         SupervisorError::Ambiguous { .. } | SupervisorError::Invalid(_) => Code::InvalidArgument,
         SupervisorError::Differs { .. }

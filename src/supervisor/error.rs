@@ -18,6 +18,9 @@ pub enum SupervisorError {
     NoContainer { pod: PodKey, container: String },
     #[error("pods {0:?} already exists")]
     AlreadyExists(PodKey),
+    /// Another request creates a pod of the name, which is not listed yet.
+    #[error("pods {0:?} is being created: try again later")]
+    BeingCreated(PodKey),
     /// A live pod cannot change these fields.
     #[error(
         "pods {pod:?} exists with another {}, which a live pod cannot change; delete it first",

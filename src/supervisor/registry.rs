@@ -69,7 +69,7 @@ impl Registry {
                 entries.insert(name.to_owned(), Entry::Reserved);
                 Ok(Some(Reservation::new(self, name)))
             }
-            Some(Entry::Reserved) => Err(SupervisorError::AlreadyExists(name.to_owned())),
+            Some(Entry::Reserved) => Err(SupervisorError::BeingCreated(name.to_owned())),
             Some(Entry::Unsupervised(_, reason, _)) => Err(unsupervised_error(name, reason)),
             Some(Entry::Pod(handle)) if handle.is_being_deleted() => {
                 Err(SupervisorError::BeingDeleted(name.to_owned()))

@@ -212,6 +212,7 @@ impl StaticPods {
             error,
             SupervisorError::BeingDeleted(_)
                 | SupervisorError::AlreadyExists(_)
+                | SupervisorError::BeingCreated(_)
                 | SupervisorError::Busy(_)
                 | SupervisorError::Timeout { .. }
         );
