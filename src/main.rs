@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     match command_line::parse(std::env::args_os()) {
         Ok(CommandLine { connection, command }) => match command {
             Command::Serve(_) => serve(),
-            Command::Check(args) => check(&args),
+            Command::Check(args) => check(&connection, *args),
             Command::Client(verb) => client(&connection, &verb),
             Command::Completion { shell } => completion_script(shell),
         },
@@ -82,10 +82,11 @@ fn client(connection: &Connection, verb: &Verb) -> ExitCode {
     exit_code(result, &mut io)
 }
 
-fn check(args: &check::Args) -> ExitCode {
+fn check(connection: &Connection, args: check::Args) -> ExitCode {
+    let config = args.config.with_socket(connection.socket().clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let findings = match runtime {
-        Ok(runtime) => runtime.block_on(check::run(&args.config)),
+        Ok(runtime) => runtime.block_on(check::run(&config)),
         Err(error) => return failure(&error),
     };
     let (mut out, mut err) = (io::stdout(), io::stderr());

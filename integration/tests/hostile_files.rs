@@ -152,9 +152,13 @@ fn a_link_into_proc_does_not_block_the_daemon() -> Result<()> {
 /// Runs `serve` with a further flag, which must end with exit code 2. Returns its stderr.
 fn refusal(host: &Host, flag: &str, path: &Path) -> Result<String> {
     let mut command = bounded(probelet_bin());
-    command.args(["serve", "--socket"]).arg(host.path("other.sock"));
-    command.arg("--containerd-address").arg(host.containerd_socket());
-    for (own, folder) in [("--run-dir", "run2"), ("--log-dir", "log2"), ("--data-dir", "data2")] {
+    command.arg("serve").arg("--containerd-address").arg(host.containerd_socket());
+    for (own, folder) in [
+        ("--socket", "other.sock"),
+        ("--run-dir", "run2"),
+        ("--log-dir", "log2"),
+        ("--data-dir", "data2"),
+    ] {
         if own != flag {
             command.arg(own).arg(host.path(folder));
         }
@@ -173,6 +177,7 @@ fn files_and_folders_that_others_can_write_are_refused_by_name() -> Result<()> {
         let modes = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
         for (flag, name) in [
             ("--config", "file"),
+            ("--socket", "file"),
             ("--registry-config", "file"),
             ("--registry-hosts-dir", "dir"),
             ("--manifest-dir", "dir"),

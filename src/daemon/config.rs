@@ -222,7 +222,8 @@ impl Config {
         Self { socket, ..self }
     }
 
-    /// Checks the folders whose writers are root of the host in effect.
+    /// Checks the folders whose writers are root of the host in effect. A user that can replace the
+    /// socket gets what callers send.
     ///
     /// # Errors
     ///
@@ -232,6 +233,7 @@ impl Config {
         let bin_dirs = self.cni_bin_dirs.iter().map(|dir| ("--cni-bin-dir", dir));
         let manifest_dir = self.manifest_dir.iter().map(|dir| ("--manifest-dir", dir));
         let folders = [
+            ("--socket", &self.socket),
             ("--run-dir", &self.run_dir),
             ("--data-dir", &self.data_dir),
             ("--log-dir", &self.log_dir),
