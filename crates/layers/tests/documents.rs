@@ -70,6 +70,38 @@ fn paths_are_found_in_backticks() {
     assert_eq!(paths(text), expected);
 }
 
+/// The names `FILE::TEST` in the backticks of a text.
+fn test_names(text: &str) -> Vec<(&str, &str)> {
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    quoted.filter_map(|quoted| quoted.split_once("::")).collect()
+}
+
+#[test]
+fn each_promise_names_tests_that_exist() {
+    let root = root();
+    let text = std::fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let promises = text.split("## What is promised").nth(1).unwrap();
+    let promises = promises.split("## What is not promised").next().unwrap();
+    // The first paragraph begins the list, and the last one explains the names.
+    let promises: Vec<_> = promises
+        .lines()
+        .filter(|line| !line.is_empty() && !line.ends_with("None of them may"))
+        .filter(|line| !line.starts_with("Each name above"))
+        .collect();
+    assert!(promises.len() > 9, "{promises:#?}");
+    let exists = |(file, test): (&str, &str)| {
+        let path = root.join(format!("integration/tests/{file}.rs"));
+        let source = std::fs::read_to_string(path).unwrap_or_default();
+        source.contains(&format!("#[test]\nfn {test}("))
+    };
+    for promise in promises {
+        let names = test_names(promise);
+        assert!(!names.is_empty(), "no test holds this promise: {promise}");
+        let missing: Vec<_> = names.into_iter().filter(|&name| !exists(name)).collect();
+        assert!(missing.is_empty(), "these tests do not exist: {missing:?}");
+    }
+}
+
 /// The reasons of events in the sources, which are the first argument of a `Notice`.
 fn event_reasons(text: &str) -> Vec<String> {
     let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
