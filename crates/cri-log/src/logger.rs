@@ -11,7 +11,7 @@ mod input;
 mod interactive;
 mod sessions;
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io::{ErrorKind, Read, stdin};
 use std::os::unix::process::CommandExt;
@@ -33,6 +33,8 @@ use crate::format::{LINE, Lines, Stream, Tag, header};
 
 use crate::order::{ARGUMENT, Order};
 
+/// The name of the logger's process.
+pub const NAME: &CStr = c"container-log";
 /// Interval at which a full disk is tried again if no record arrives.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -76,7 +78,7 @@ fn write_log(
     // The working directory would keep the bundle from being unmounted. The name keeps the logger
     // from being killed with the daemon by its name.
     let _ = rustix::process::chdir("/");
-    let _ = rustix::thread::set_name(c"container-log");
+    let _ = rustix::thread::set_name(NAME);
     let ending = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXFSZ] {
         // The shim sends SIGTERM after it has closed both streams. The logger ends at the end of

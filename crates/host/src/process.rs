@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use crate::files;
 use probelet_domain::exit::Ending;
 
+pub mod children;
 pub mod descriptors;
 pub mod family;
 mod freezer;

@@ -1,12 +1,17 @@
 //! Cleanup of commands that an earlier daemon left running in a container.
 
 use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
 
+use probelet_cri_log::logger::NAME as LOGGER;
 use probelet_runtime::CallError;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::process::MARK;
 use super::{Execs, PREFIX};
+use crate::files;
+use crate::process::children;
 use crate::process::family::{self, Family, Mark};
 use crate::process::stat::Stat;
 
@@ -21,10 +26,14 @@ impl Execs {
         init: u32,
         turn: OwnedSemaphorePermit,
     ) -> Result<(), CallError> {
+        if runs_no_command(init).await {
+            return Ok(());
+        }
         let Some(family) = self.leftovers(container, init, true).await? else { return Ok(()) };
         let (this, container) = (self.clone(), container.to_owned());
         self.0.tasks.spawn(async move {
-            if this.end(&container, family, false).await {
+            // A start may have ended between the list of processes and the first search.
+            if this.end(&container, family, true).await {
                 // A command that was being started is a process now.
                 match this.leftovers(&container, init, false).await {
                     Ok(Some(family)) => drop(this.end(&container, family, true).await),
@@ -89,6 +98,36 @@ impl Execs {
         let mark = Mark { variables, among: Some(pids) };
         Ok(Some(Family::new(mark, leaders, init).started_by(shim)))
     }
+}
+
+/// True if the container's shim has no children but init and the logger. Each command is a child of
+/// the shim, and so is the runc that starts one. A new daemon checks this for all containers: a list
+/// of a container's processes by containerd costs a run of runc, and a search of the whole `/proc`
+/// for each container grows with the square of their number. False if it is not clear.
+async fn runs_no_command(init: u32) -> bool {
+    let checked = tokio::task::spawn_blocking(move || {
+        // An orphan's parent is not a shim, and has other children.
+        let shim = Stat::read(init)?.parent;
+        let mut others = children::of(shim)?;
+        if !others.remove(&init) {
+            return Ok(false);
+        }
+        let shims = mounts_of(shim)?;
+        // A command of a container with mounts of its own cannot pass for the logger.
+        let has_own_mounts = mounts_of(init)? != shims;
+        let is_logger = |pid: &u32| {
+            let name = files::read_kernel(format!("/proc/{pid}/comm"));
+            name.is_ok_and(|name| name.trim_end().as_bytes() == LOGGER.to_bytes())
+                && mounts_of(*pid).is_ok_and(|mounts| mounts == shims)
+        };
+        Ok::<_, io::Error>(others.is_empty() || has_own_mounts && others.iter().all(is_logger))
+    });
+    matches!(checked.await, Ok(Ok(true)))
+}
+
+/// Returns the identity of the process' mount namespace.
+fn mounts_of(pid: u32) -> io::Result<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/mnt"))
 }
 
 /// True if a marked process without an exec is the command itself, which the shim does not know
