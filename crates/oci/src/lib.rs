@@ -215,7 +215,7 @@ pub fn from_image(
         ("/linux/seccomp", security::seccomp(pod, spec, host, &capabilities)),
         ("/linux/devices", files::devices(host)),
         ("/linux/rootfsPropagation", files::root_propagation(host)),
-        ("/process/terminal", spec.streams.tty.then(|| json!(true))),
+        ("/process/terminal", spec.streams.tty.then_some(json!(true))),
         ("/process/apparmorProfile", host.app_armor.as_ref().map(|name| json!(name))),
     ];
     for (pointer, value) in more {

@@ -111,6 +111,15 @@ impl Containers for Fake {
         not_called()
     }
 
+    type AttachStream = Streaming<pb::AttachResponse>;
+
+    async fn attach(
+        &self,
+        _: Request<tonic::Streaming<pb::AttachRequest>>,
+    ) -> Answer<Self::AttachStream> {
+        not_called()
+    }
+
     type ExecStream = Streaming<pb::ExecResponse>;
 
     async fn exec(

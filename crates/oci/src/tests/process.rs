@@ -41,7 +41,7 @@ fn a_terminal_has_a_type_that_the_image_or_the_pod_may_change() {
     assert_eq!(term(&with["process"]["env"]), ["TERM=xterm"]);
     let other = of(host(), |pod| {
         pod.containers[0].streams.tty = true;
-        pod.containers[0].env.push(EnvVar::new("TERM".into(), "linux".into()));
+        pod.containers[0].env.push(EnvVar::new("TERM", "linux"));
     });
     assert_eq!(term(&other["process"]["env"]), ["TERM=linux"]);
 }
