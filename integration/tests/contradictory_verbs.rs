@@ -1,6 +1,8 @@
 //! Twenty clients apply, delete, restart, stop, start, kill, pause and run commands in one pod at the
 //! same time. Their answers are those of some order of the calls, and nothing is left.
 
+#![allow(clippy::indexing_slicing, reason = "positions of calls come from the list of calls")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Duration;

@@ -94,6 +94,11 @@ impl Logs {
             let output = Box::pin(ReceiverStream::new(output).map(Ok));
             return Ok(Attached { input: wants.input.then_some(input), output });
         }
+        // Its logger has ended or cannot be reached, so the input leads nowhere.
+        if wants.input {
+            let (pod, container) = (id.pod, id.container);
+            return Err(SupervisorError::NotRunning { pod, container }.into());
+        }
         let path = self.supervisor.log_path(&id);
         let opened =
             blocking(move || Reader::open(&path, Some(Tail { lines: 0, within: None }), true));
