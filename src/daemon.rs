@@ -63,16 +63,15 @@ use crate::node::{Config as NodeConfig, LocalNode, Watched};
 use crate::pressure;
 use crate::prober::NetProber;
 use crate::registry;
-use crate::service::{KubeconfigsApi, MetaApi, RecoveryGate, Services};
+use crate::service::{KubeconfigsApi, MetaApi, RecoveryGate, Services, Stage};
 use crate::status_page::StatusPage;
 use crate::supervisor::{Adopter, HostBrake, StaticPods, Supervisor, SupervisorBuilder, now};
 use crate::{manifest, metrics, process};
 
 /// The time that open calls have to end when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
-/// The time for which a start waits for the recovery of running pods. After it callers are asked to
-/// retry.
-const EARLY_RECOVERY: Duration = Duration::from_secs(2);
+/// The time for which a start waits until the pods are listed. After it callers are asked to retry.
+const EARLY_LIST: Duration = Duration::from_secs(2);
 
 /// The time from a start until the daemon reports that it serves, if containerd does not answer.
 const READY: Duration = Duration::from_secs(10);
@@ -235,16 +234,25 @@ async fn recover_and_serve(
     let gate = RecoveryGate::default();
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", ServingStatus::NotServing).await;
-    let mut recovered = pin!(async {
-        recovery::recover(&supervisor, &config.containerd_address, lock).await?;
+    let on_listed = async || {
         adopter.sync().await;
-        gate.open();
+        gate.reached(Stage::Listed);
         reporter.set_service_status("", ServingStatus::Serving).await;
         service_manager::ready(&service_manager::description(&supervisor));
+    };
+    let mut recovered = pin!(async {
+        recovery::recover(&supervisor, &config.containerd_address, lock, on_listed).await?;
+        gate.reached(Stage::Recovered);
         Ok::<(), Error>(())
     });
-    // Recovery is usually immediate, so a short wait here spares callers a retry.
-    let early = tokio::time::timeout(EARLY_RECOVERY, &mut recovered).await;
+    // The pods are usually listed at once, so a short wait here spares callers a retry.
+    let early = tokio::time::timeout(EARLY_LIST, async {
+        tokio::select! {
+            recovered = &mut recovered => Some(recovered),
+            () = gate.until(Stage::Listed) => None,
+        }
+    });
+    let early = early.await.ok().flatten();
     let services = Services::new(supervisor.clone(), adopter.clone(), cancel.clone());
     let routes = routes::routes(&services, meta, kubeconfigs, &gate, health)?;
     let acceptor = |[openings, connections]: [Slots; 2]| Acceptor {
@@ -271,10 +279,10 @@ async fn recover_and_serve(
     };
     let recovering = async {
         let recovered = match early {
-            Ok(recovered) => recovered,
-            Err(_) => tokio::select! {
+            Some(recovered) => recovered,
+            None => tokio::select! {
                 recovered = recovered => recovered,
-                recovered = ready_without_pods(&config.containerd_address) => recovered,
+                recovered = ready_without_pods(&config.containerd_address, &gate) => recovered,
                 () = cancel.cancelled() => Ok(()),
             },
         };
@@ -309,11 +317,15 @@ async fn recover_and_serve(
 
 /// Reports after a while that the daemon serves, although containerd does not answer: what waits for the
 /// daemon, such as the installation of a package, must not wait for containerd. Never completes.
-async fn ready_without_pods(containerd: &Path) -> Result<(), Error> {
+async fn ready_without_pods(containerd: &Path, gate: &RecoveryGate) -> Result<(), Error> {
     let status = format!("waiting for containerd at {}", containerd.display());
-    service_manager::status(&status);
+    if !gate.is_open() {
+        service_manager::status(&status);
+    }
     tokio::time::sleep(READY).await;
-    service_manager::ready(&status);
+    if !gate.is_open() {
+        service_manager::ready(&status);
+    }
     loop {
         tokio::time::sleep(READY).await;
         service_manager::alive();

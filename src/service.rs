@@ -42,5 +42,5 @@ pub use health::HealthReport;
 pub use kubeconfigs::KubeconfigsApi;
 pub use logs::{Attached, Logs};
 pub use meta::{HostChecks, MetaApi};
-pub use recovery_gate::RecoveryGate;
+pub use recovery_gate::{RecoveryGate, Stage};
 pub use services::Services;

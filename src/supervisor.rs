@@ -11,7 +11,8 @@
 //!   `pod_requests.rs` has the other requests to a pod, `host_images.rs` those for images,
 //!   `evidence_store.rs` those for evidence.
 //! - Supervision: `pod_actors.rs` keeps an actor running for each pod, restored from what
-//!   `recovery.rs` reads and `repair.rs` repairs, and followed by its `successor.rs`.
+//!   `recovery.rs` reads and `repair.rs` repairs, and followed by its `successor.rs`. Until the
+//!   runtime has reported a pod's tasks, `recorded_view.rs` shows the pod.
 //! - Actor: `actor.rs` has the pod's machines; `effects.rs` carries their actions out, by one type
 //!   for each role; `pod_records.rs` orders records and cleanup, by `record_writes.rs` for each
 //!   container.
@@ -72,6 +73,7 @@ mod prepared_pod;
 mod pulls;
 mod reconciler;
 mod record_writes;
+mod recorded_view;
 mod recovery;
 mod registry;
 mod repair;
@@ -94,6 +96,7 @@ pub use error::SupervisorError;
 pub use events::EventLog;
 pub use host_images::HostImages;
 pub use live_changes::LiveChanges;
+pub use pod_actors::RecordedPods;
 pub use pod_handle::named;
 pub use pod_requests::PodRequests;
 pub use pulls::Pull;
@@ -360,6 +363,23 @@ impl Supervisor {
         Ok(self.views.find(namespace, name)?)
     }
 
+    /// Finds the pod that a request names, as [`Self::find`] does, and waits until it is recovered. A
+    /// request that needs the pod's actor begins with this.
+    pub async fn find_recovered(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<PodKey, SupervisorError> {
+        let pod = self.find(namespace, name)?;
+        self.recovered(&pod).await?;
+        Ok(pod)
+    }
+
+    /// Waits until the pod is recovered, if a new daemon is still querying its tasks.
+    pub async fn recovered(&self, pod: &PodKey) -> Result<(), SupervisorError> {
+        self.registry.recovered(pod).await
+    }
+
     pub fn list(&self) -> Vec<PodView> {
         self.views.list()
     }
@@ -442,7 +462,7 @@ impl Supervisor {
     }
 
     pub fn health(&self) -> Health {
-        let supervises_all = self.actors.all_run();
+        let supervises_all = self.actors.all_run() && self.registry.are_all_recovered();
         Health { supervises_all, reads_manifest_dir: self.manifests.is_readable() }
     }
 
@@ -457,7 +477,14 @@ impl Supervisor {
         StaticPods::new(state, (self.applier.clone(), self.requests.clone()), dir, read)
     }
 
+    /// Lists every pod that the runtime has records of, as the records describe it. The pods are
+    /// recovered by [`RecordedPods::recover`].
+    pub async fn list_recorded(&self) -> Result<RecordedPods, SupervisorError> {
+        self.actors.list_recorded().await
+    }
+
     /// Recovers every pod that the runtime has records of; returns how many.
+    #[cfg(test)]
     pub async fn recover(&self) -> Result<usize, SupervisorError> {
         self.actors.recover().await
     }

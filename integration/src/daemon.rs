@@ -82,17 +82,28 @@ impl Host {
         Ok(())
     }
 
+    /// Waits until the daemon answers and each pod is recovered.
     pub fn wait_daemon(&mut self) -> Result<()> {
         let mut daemon = self.daemon.take().context("there is no daemon")?;
         let answers = eventually("probelet answers", SOON, || {
             if let Ok(Some(status)) = daemon.try_wait() {
                 return Some(Err(anyhow!("probelet ended: {status}")));
             }
-            self.probelet(["get", "pods"]).ok().map(|_| Ok(()))
+            let answers = self.probelet(["get", "pods"]).is_ok() && self.supervises_all();
+            answers.then_some(Ok(()))
         });
         self.daemon = Some(daemon);
         let answers = answers.and_then(|ended| ended);
         answers.inspect_err(|_| self.show_logs())
+    }
+
+    /// Whether each pod has its actor, as the health service reports. True if it cannot be called,
+    /// because grpcurl is not installed.
+    fn supervises_all(&self) -> bool {
+        const MISSING: i32 = 127;
+        let request = ["-d", r#"{"service": "supervision"}"#];
+        let answer = self.try_grpcurl(&request, &["grpc.health.v1.Health/Check"], "");
+        answer.is_ok_and(|done| done.code == Some(MISSING) || done.stdout.contains(r#""SERVING""#))
     }
 
     /// Kills the daemon by SIGKILL, as a crash would. The containers run on.

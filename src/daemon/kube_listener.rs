@@ -15,7 +15,7 @@ use crate::kube_api::{
 use crate::kube_authority::{Authority, AuthorityError};
 use crate::kube_objects::StoredObjects;
 use crate::node::host_facts;
-use crate::service::{Logs, RecoveryGate};
+use crate::service::{Logs, RecoveryGate, Stage};
 use crate::supervisor::{Supervisor, now};
 use crate::workloads::Controllers;
 
@@ -57,7 +57,14 @@ impl BoundKube {
             gate.clone(),
         );
         let listen = self.listener.local_addr().ok();
-        let publisher = Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, listen);
+        let published = RecoveryGate::default();
+        let publisher = Publisher::new(
+            supervisor.clone(),
+            store.clone(),
+            &catalog,
+            (facts, listen),
+            (gate.clone(), published.clone()),
+        );
         let streams = Streams::new(supervisor.clone(), logs.clone(), cancel.clone());
         let served = (logs, usage, streams.clone());
         let values = StoredValues::new(
@@ -75,14 +82,13 @@ impl BoundKube {
         let writes = Writes::new(kinds, store.clone());
         let api = Arc::new(ControllerApi::new(writes.clone()));
         let controllers = Controllers::new(supervisor.clone(), objects.clone(), api);
-        let opened = gate.clone();
         let controlling = async {
-            // A pod that is not recovered yet would be created again.
-            opened.opened().await;
+            // Until then the statuses of pods are as the records have them.
+            gate.until(Stage::Recovered).await;
             controllers.run().await;
         };
         let router =
-            Router::new(self.authority, store, served, writes, gate, &address, cancel.clone());
+            Router::new(self.authority, store, served, writes, published, &address, cancel.clone());
         let server = Server { tls, router, openings, connections, cancel };
         if let Some(namespaces) = &namespaces {
             namespaces.prepare().await;

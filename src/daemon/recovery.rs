@@ -1,4 +1,5 @@
-//! The recovery of the pods at the start, which waits for containerd.
+//! The recovery of the pods at the start, which waits for containerd: first all of them are listed as
+//! their records describe them, then each is recovered as soon as containerd reports its tasks.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,11 +16,13 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The interval of the reports that the daemon still waits for containerd.
 const REPORT: Duration = Duration::from_secs(60);
 
-/// Recovers the pods as soon as containerd answers and its namespace is locked.
+/// Recovers the pods as soon as containerd answers and its namespace is locked. Calls `on_listed` when
+/// all of them are listed, again if containerd does not answer in between.
 pub async fn recover(
     supervisor: &Supervisor,
     containerd: &Path,
     lock: &mut NamespaceLock,
+    on_listed: impl AsyncFn(),
 ) -> Result<(), Error> {
     let mut report_at = Instant::now();
     let mut report = |error: &dyn std::error::Error| {
@@ -39,7 +42,12 @@ pub async fn recover(
             }
             Err(error) => return Err(error.into()),
         }
-        match supervisor.recover().await {
+        let recovered = async {
+            let recorded = supervisor.list_recorded().await?;
+            let ((), recovered) = tokio::join!(on_listed(), recorded.recover());
+            recovered
+        };
+        match recovered.await {
             Ok(0) => return Ok(()),
             Ok(pods) => {
                 tracing::info!(pods, "pods recovered");

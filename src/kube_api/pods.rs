@@ -188,7 +188,10 @@ impl Kind for Pods {
     }
 
     async fn live(&self, key: &Key) -> Result<Option<Live>, Status> {
-        let Some((view, object)) = self.settled.live(&key_of(key)).await? else { return Ok(None) };
+        let pod = key_of(key);
+        let recovered = self.supervisor.recovered(&pod).await;
+        recovered.map_err(|error| of_supervisor(pod.name(), error))?;
+        let Some((view, object)) = self.settled.live(&pod).await? else { return Ok(None) };
         let managers = view.spec.submitted.as_ref().map(|kept| kept.managers.as_str());
         let managers = managers.filter(|managers| !managers.is_empty());
         let applied = managers.map(serde_json::from_str).transpose();

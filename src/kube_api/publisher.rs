@@ -15,6 +15,7 @@ use super::times::micros;
 use crate::domain::notice::Event;
 use crate::kube_objects::Store;
 use crate::network;
+use crate::service::{RecoveryGate, Stage};
 use crate::supervisor::{PodView, Subject, Supervisor, now};
 
 /// An event by what its occurrences have in common. A further occurrence changes its object.
@@ -83,6 +84,9 @@ pub struct Publisher {
     facts: HostFacts,
     /// Where the API listens.
     listen: Option<SocketAddr>,
+    recovery: RecoveryGate,
+    /// Open once the store has all pods: a first list must not be empty because the daemon starts.
+    published: RecoveryGate,
     pods: BTreeMap<Key, Published>,
     events: BTreeMap<Occurrence, Key>,
     /// The number of the newest published event.
@@ -94,13 +98,14 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Returns the publisher of the resources that `catalog` serves; `None` if it serves no pods.
+    /// Returns the publisher of the resources that `catalog` serves; `None` if it serves no pods. It
+    /// opens `published` when the store has the pods that are listed once `recovery` is open.
     pub fn new(
         supervisor: Arc<Supervisor>,
         store: Store,
         catalog: &Catalog,
-        facts: HostFacts,
-        listen: Option<SocketAddr>,
+        (facts, listen): (HostFacts, Option<SocketAddr>),
+        (recovery, published): (RecoveryGate, RecoveryGate),
     ) -> Option<Self> {
         Some(Self {
             supervisor,
@@ -108,6 +113,8 @@ impl Publisher {
             kinds: Kinds::of(catalog)?,
             facts,
             listen,
+            recovery,
+            published,
             pods: BTreeMap::new(),
             events: BTreeMap::new(),
             last_event: 0,
@@ -127,13 +134,18 @@ impl Publisher {
             changes.mark_unchanged();
             events.mark_unchanged();
             link.mark_unchanged();
+            let are_listed = self.recovery.is_open();
             self.publish_pods();
             self.publish_events();
             if is_node_due || self.is_node_old() {
                 self.publish_node();
             }
             is_node_due = false;
+            if are_listed {
+                self.published.reached(Stage::Listed);
+            }
             let changed = tokio::select! {
+                () = self.recovery.until(Stage::Listed), if !are_listed => Ok(()),
                 changed = changes.changed() => changed,
                 changed = events.changed() => changed,
                 changed = link.changed() => {
@@ -266,8 +278,14 @@ mod tests {
         let (supervisor, _services) = supervisor("web").await;
         let facts = HostFacts::read(crate::node::host_facts(), now().wall);
         let (catalog, store) = (Catalog::default(), Store::new(1));
-        let mut publisher =
-            Publisher::new(supervisor.clone(), store.clone(), &catalog, facts, None).unwrap();
+        let mut publisher = Publisher::new(
+            supervisor.clone(),
+            store.clone(),
+            &catalog,
+            (facts, None),
+            Default::default(),
+        )
+        .unwrap();
         let spec = supervisor.list().remove(0).spec;
         let record = |message: &str| {
             let (kind, reason) = (NoticeType::Warning, "Unhealthy");
@@ -293,5 +311,30 @@ mod tests {
         publisher.publish_events();
         let dropped = store.read(|feed| feed.get(publisher.kinds.events, &key));
         assert!(dropped.is_none() && stored(&publisher, "9999").is_some());
+    }
+
+    #[tokio::test]
+    async fn no_object_is_served_before_the_store_has_the_recovered_pods() {
+        let (supervisor, _services) = supervisor("web").await;
+        let facts = HostFacts::read(crate::node::host_facts(), now().wall);
+        let (catalog, store) = (Catalog::default(), Store::new(1));
+        let (recovery, published) = (RecoveryGate::default(), RecoveryGate::default());
+        let gates = (recovery.clone(), published.clone());
+        let publisher =
+            Publisher::new(supervisor, store.clone(), &catalog, (facts, None), gates).unwrap();
+        let pods = publisher.kinds.pods;
+        let checked = async {
+            let mut changes = store.changes();
+            while store.read(|feed| feed.objects(pods, None)).is_empty() {
+                changes.changed().await.unwrap();
+            }
+            assert!(!published.is_open(), "further pods may not be listed yet");
+            recovery.reached(Stage::Listed);
+            published.until(Stage::Listed).await;
+        };
+        tokio::select! {
+            () = publisher.run() => unreachable!("the supervisor has not ended"),
+            () = checked => {}
+        }
     }
 }

@@ -169,7 +169,7 @@ impl ValueFollower {
             let is_due = has_account && renewal.is_some_and(|at| at <= now);
             self.renewal = self.renewal.into_iter().chain(renewal).min();
             if (is_due || last.as_ref() != Some(&versions)) && !self.give(&view).await {
-                // The pod has changed meanwhile, so another round follows.
+                // The pod changes, or is recovered, so another round follows.
                 continue;
             }
             let given = Given { spec: view.spec.clone(), references, versions };
@@ -198,7 +198,7 @@ impl ValueFollower {
         };
         match self.supervisor.live_changes().submit(&view.spec, pod).await {
             Ok(_) | Err(SupervisorError::BeingDeleted(_)) => true,
-            Err(SupervisorError::Changed(_)) => false,
+            Err(SupervisorError::Changed(_) | SupervisorError::Recovering(_)) => false,
             Err(error) => {
                 self.warn(view, &error.to_string());
                 true

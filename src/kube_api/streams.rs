@@ -82,6 +82,9 @@ impl Streams {
         let namespace = request.namespace.as_deref().unwrap_or_default();
         let pod = PodKey::named(namespace, request.name.as_deref().unwrap_or_default());
         // Behind the answer 101 a client library does not see a status as the error of its call.
+        self.supervisor.get(&pod).map_err(|error| of_supervisor(pod.name(), error))?;
+        let recovered = self.supervisor.recovered(&pod).await;
+        recovered.map_err(|error| of_supervisor(pod.name(), error))?;
         let view = self.supervisor.get(&pod).map_err(|error| of_supervisor(pod.name(), error))?;
         let until = Until { identity: user, cancel: self.cancel.clone() };
         let (source, options): (Box<dyn Source>, _) = match request.subresource.as_deref() {

@@ -46,7 +46,7 @@ impl Attachments {
             _ => return Err(field("start", "Required value: it is the first message").into()),
         };
         let pb::AttachStart { namespace, name, container, stdin } = start;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let wants = Wants { input: stdin, stdout: true, stderr: true };
         let Attached { input, mut output } = self.logs.attach(&pod, &container, wants).await?;
         // The log records the user of each session.

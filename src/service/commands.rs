@@ -41,7 +41,7 @@ impl Commands {
         request: pb::ExecSyncRequest,
     ) -> Result<pb::ExecSyncResponse> {
         let pb::ExecSyncRequest { namespace, name, container, command, timeout } = request;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let timeout = duration("timeout", timeout)?.unwrap_or(SYNC_TIMEOUT);
         let order = order("command", command, false, false)?;
         let all = async { collect(self.begin(by, (&pod, &container), &order).await?).await };
@@ -63,7 +63,7 @@ impl Commands {
             _ => return Err(field("start", "Required value: it is the first message").into()),
         };
         let pb::ExecStart { namespace, name, container, command, stdin, terminal } = start;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let order = order("start.command", command, stdin, terminal)?;
         let Session { input, mut output } = self.begin(by, (&pod, &container), &order).await?;
         Ok(self.streams.open(move |sender| async move {

@@ -25,7 +25,7 @@ impl Conditions {
     ) -> Result<pb::SetPodConditionResponse> {
         let pb::SetPodConditionRequest { namespace, name, r#type: kind, status, reason, message } =
             request;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let status = ConditionStatus::ALL
             .into_iter()
             .find(|supported| supported.as_str() == status)

@@ -84,7 +84,7 @@ impl Containers for ContainersApi {
         &self,
         request: Request<pb::KillContainerRequest>,
     ) -> Answer<pb::Container> {
-        answer(self.control.kill(caller(&request), request.into_inner()))
+        answer(self.control.kill(caller(&request), request.into_inner()).await)
     }
 
     async fn restart_container(

@@ -49,7 +49,7 @@ impl ContainerControl {
         by: Option<Caller>,
         request: pb::StartContainerRequest,
     ) -> Result<pb::Container> {
-        let pod = self.supervisor.find(&request.namespace, &request.name)?;
+        let pod = self.supervisor.find_recovered(&request.namespace, &request.name).await?;
         let before = self.supervisor.get(&pod)?;
         self.supervisor.requests().want(&pod, Wanted::Running, None, by)?;
         // An end that was there before the start is not the result of the start.
@@ -66,7 +66,7 @@ impl ContainerControl {
         request: pb::StopContainerRequest,
     ) -> Result<pb::Container> {
         let pb::StopContainerRequest { namespace, name, grace_period } = request;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let grace = duration("gracePeriod", grace_period)?;
         let timeout = self.grace_of(&pod, grace)?.saturating_add(MARGIN);
         self.supervisor.requests().want(&pod, Wanted::Stopped, grace, by)?;
@@ -77,13 +77,13 @@ impl ContainerControl {
         self.answers.first(&view)
     }
 
-    pub fn kill(
+    pub async fn kill(
         &self,
         by: Option<Caller>,
         request: pb::KillContainerRequest,
     ) -> Result<pb::Container> {
         let pb::KillContainerRequest { namespace, name, container, signal } = request;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let signal = signal::parse(if signal.is_empty() { "SIGKILL" } else { &signal })
             .ok_or_else(|| {
                 field("signal", format!("Unsupported value: {signal:?}: not a signal"))
@@ -103,7 +103,7 @@ impl ContainerControl {
         request: pb::RestartContainerRequest,
     ) -> Result<pb::Container> {
         let pb::RestartContainerRequest { namespace, name, container, grace_period } = request;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let grace = duration("gracePeriod", grace_period)?;
         let timeout = self.grace_of(&pod, grace)?.saturating_add(MARGIN).saturating_add(START);
         let before = self.supervisor.get(&pod)?;
@@ -127,7 +127,7 @@ impl ContainerControl {
         grace: Option<prost_types::Duration>,
         is_awaited: bool,
     ) -> Result<()> {
-        let pod = &self.supervisor.find(namespace, name)?;
+        let pod = &self.supervisor.find_recovered(namespace, name).await?;
         let grace = duration("gracePeriod", grace)?;
         let timeout = self.grace_of(pod, grace)?.saturating_add(MARGIN);
         self.supervisor.requests().want(pod, Wanted::Removed, grace, by)?;

@@ -208,6 +208,7 @@ fn supervisor_code(error: &SupervisorError) -> Code {
         | SupervisorError::NoProbe { .. }
         | SupervisorError::Exec(SessionError::Failed(_)) => Code::FailedPrecondition,
         SupervisorError::Timeout { .. } => Code::DeadlineExceeded,
+        SupervisorError::Recovering(_) => Code::Unavailable,
         SupervisorError::Busy(_) | SupervisorError::Exec(SessionError::Busy) => {
             Code::ResourceExhausted
         }

@@ -47,7 +47,7 @@ impl PortForwards {
         };
         let port = u16::try_from(start.port).ok().filter(|port| *port > 0);
         let port = port.ok_or_else(|| SpecError::port_range("start.port", start.port))?;
-        let pod = self.supervisor.find(&start.namespace, &start.name)?;
+        let pod = self.supervisor.find_recovered(&start.namespace, &start.name).await?;
         let target = self.supervisor.requests().running_task(&pod).await?;
         let connected = loopback::connect(target.as_ref(), port).await;
         let stream = connected.map_err(|error| Error::Port { port, pod: pod.clone(), error })?;

@@ -32,7 +32,7 @@ impl ProbeRequests {
     /// Replaces the probes.
     pub async fn update(&self, request: pb::UpdateProbesRequest) -> Result<pb::Container> {
         let pb::UpdateProbesRequest { namespace, name, container, .. } = request;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let view = self.supervisor.get(&pod)?;
         let container = target(&view, &container)?.name.clone();
         let (startup, readiness) = (request.startup_probe, request.readiness_probe);
@@ -48,7 +48,7 @@ impl ProbeRequests {
 
     /// Runs a probe once, without an effect on the container.
     pub async fn run(&self, request: pb::RunProbeRequest) -> Result<pb::RunProbeResponse> {
-        let pod = self.supervisor.find(&request.namespace, &request.name)?;
+        let pod = self.supervisor.find_recovered(&request.namespace, &request.name).await?;
         let view = self.supervisor.get(&pod)?;
         let container = target(&view, &request.container)?;
         let kind = kind(&request.kind, &container.probes)?.ok_or_else(|| Error::NoProbe {
@@ -67,7 +67,7 @@ impl ProbeRequests {
 
     pub async fn pause(&self, request: pb::PauseProbesRequest) -> Result<pb::Container> {
         let pb::PauseProbesRequest { namespace, name, container, length } = request;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let length = pause_length(length)?;
         let before = self.supervisor.get(&pod)?;
         all_or_one(&before, &container)?;
@@ -84,7 +84,7 @@ impl ProbeRequests {
 
     pub async fn resume(&self, request: pb::ResumeProbesRequest) -> Result<pb::Container> {
         let pb::ResumeProbesRequest { namespace, name, container } = request;
-        let pod = self.supervisor.find(&namespace, &name)?;
+        let pod = self.supervisor.find_recovered(&namespace, &name).await?;
         let view = self.supervisor.get(&pod)?;
         all_or_one(&view, &container)?;
         self.supervisor.requests().resume_probes(&pod, &container)?;

@@ -59,6 +59,7 @@ impl Applier {
         if spec.origin.is_none() {
             self.manifests.check_not_defined_by_file(&spec.key())?;
         }
+        self.registry.recovered(&spec.key()).await?;
         let Some(reservation) = self.registry.reserve(&spec.key())? else {
             let (view, changed) = self.live_changes.configure(spec).await?;
             return Ok((view, if changed { Applied::Configured } else { Applied::Unchanged }));
@@ -71,6 +72,7 @@ impl Applier {
     pub async fn create_new(&self, spec: Validated<PodSpec>) -> Result<PodView, SupervisorError> {
         let name = spec.key();
         self.manifests.check_not_defined_by_file(&name)?;
+        self.registry.recovered(&name).await?;
         let reservation = self.registry.reserve(&name)?;
         let reservation = reservation.ok_or(SupervisorError::AlreadyExists(name))?;
         self.create(Arc::new(spec.into_inner()), Wanted::Running, reservation).await

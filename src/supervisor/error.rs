@@ -54,6 +54,10 @@ pub enum SupervisorError {
     Timeout { pod: PodKey, condition: &'static str, after: Duration },
     #[error("pods {pod:?} is not supervised: {reason}")]
     Unsupervised { pod: PodKey, reason: String },
+    #[error(
+        "pods {0:?} is being taken up after a start of probelet: containerd has not reported its tasks yet"
+    )]
+    Recovering(PodKey),
     #[error("pods {0:?} has failed for good ({1}) and starts no container any more")]
     Expired(PodKey, &'static str),
     #[error(

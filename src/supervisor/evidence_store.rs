@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::SupervisorError;
+use super::pod_handle::index_in;
 use super::registry::Registry;
 use crate::domain::Incarnation;
 use crate::domain::evidence::Evidence;
@@ -42,16 +43,13 @@ impl EvidenceStore {
         name: &PodKey,
         container: &str,
     ) -> Result<Vec<Evidence>, SupervisorError> {
-        let (uid, id) = self.registry.with(name, |handle| {
-            let index = handle.index(name, container)?;
-            let spec = handle.spec();
-            let container = spec.at(index).map(|c| c.name.clone());
-            // The spec has the full name: a request may give only the ID of an adopted container.
-            let id = AttemptId::of(&spec, container.unwrap_or_default(), Incarnation::default());
-            Ok::<_, SupervisorError>((spec.uid.clone(), id))
-        })??;
+        let spec = self.registry.listed_spec(name)?;
+        let index = index_in(&spec, name, container)?;
+        let container = spec.at(index).map(|c| c.name.clone());
+        // The spec has the full name: a request may give only the ID of an adopted container.
+        let id = AttemptId::of(&spec, container.unwrap_or_default(), Incarnation::default());
         match self.runtime.log_path(&id).parent() {
-            Some(folder) => Ok(self.evidence_collector.stored(folder, &uid).await),
+            Some(folder) => Ok(self.evidence_collector.stored(folder, &spec.uid).await),
             None => Ok(Vec::new()),
         }
     }

@@ -1,10 +1,12 @@
 //! Keeps one actor running for each pod: starts it, recovers what an earlier daemon or a panicked
 //! actor left, and lets the successor of a replaced pod follow.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::Instrument;
 
 use super::actor::{Actor, ActorResources};
@@ -14,6 +16,7 @@ use super::error::SupervisorError;
 use super::panics::{self, Panics};
 use super::pod_handle::PodHandle;
 use super::prepared_pod::PreparedPod;
+use super::recorded_view;
 use super::recovery::{PodLeftovers, TaskQueries};
 use super::registry::Registry;
 use super::repair::{self, Sorted};
@@ -24,10 +27,12 @@ use crate::domain::link::retry_after;
 use crate::domain::notice::Notice;
 use crate::domain::pod::PodView;
 use crate::domain::pod_key::PodKey;
+use crate::domain::spec::PodSpec;
 use crate::node::{AttemptId, Flaw, Found, FoundTask, NodeError, StartRequest, Unsound};
 
-/// The number of pods whose tasks are queried concurrently.
-const AT_ONCE: usize = 16;
+/// The number of pods whose tasks are queried concurrently. Shims that hang must not hold up the
+/// other pods, and each answer that is awaited costs only a little memory.
+const AT_ONCE: usize = 256;
 /// The pause before the deletion of a record is retried.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -38,6 +43,33 @@ pub struct PodActors {
     queries: TaskQueries,
     panics: Panics,
     background: Background,
+    /// Held by the one recovery that is in progress.
+    recovering: Arc<Mutex<()>>,
+}
+
+/// Pods that are listed as their records describe them, and not recovered yet. No other recovery
+/// begins while they exist.
+pub struct RecordedPods {
+    actors: Arc<PodActors>,
+    pods: BTreeMap<PodKey, PodLeftovers>,
+    _recovering: OwnedMutexGuard<()>,
+}
+
+impl RecordedPods {
+    /// Recovers each pod as soon as the runtime has reported its tasks; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the runtime does not answer any more. Pods that are not recovered stay listed, for
+    /// the next recovery.
+    pub async fn recover(self) -> Result<usize, SupervisorError> {
+        let Self { actors, pods, _recovering } = self;
+        let pods = stream::iter(pods).map(|(name, leftovers)| actors.recover_pod(name, leftovers));
+        let count = pods.buffer_unordered(AT_ONCE).try_fold(0, async |all, one| Ok(all + one));
+        let count = count.await;
+        actors.link.answered(count.as_ref().err());
+        Ok(count?)
+    }
 }
 
 impl PodActors {
@@ -48,7 +80,8 @@ impl PodActors {
         background: Background,
     ) -> Self {
         let queries = TaskQueries::new(resources.runtime.clone());
-        Self { resources, registry, link, queries, panics: Panics::default(), background }
+        let (panics, recovering) = (Panics::default(), Arc::default());
+        Self { resources, registry, link, queries, panics, background, recovering }
     }
 
     /// True if each pod has its actor.
@@ -159,6 +192,13 @@ impl PodActors {
 
     /// Recovers every pod that the runtime has records of; returns how many.
     pub async fn recover(self: &Arc<Self>) -> Result<usize, SupervisorError> {
+        self.list_recorded().await?.recover().await
+    }
+
+    /// Lists every pod that the runtime has records of and that has no actor, as the records
+    /// describe it.
+    pub async fn list_recorded(self: &Arc<Self>) -> Result<RecordedPods, SupervisorError> {
+        let recovering = self.recovering.clone().lock_owned().await;
         let survey = self.resources.runtime.survey().await;
         self.link.answered(survey.as_ref().err());
         let mut pods = PodLeftovers::by_pod(survey?);
@@ -166,11 +206,12 @@ impl PodActors {
         // All events are restored before the first actor records a new one, whose number follows
         // theirs.
         pods.values_mut().for_each(|leftovers| leftovers.restore_events(&self.resources.events));
-        let pods = stream::iter(pods).map(|(name, leftovers)| self.recover_pod(name, leftovers));
-        let count = pods.buffer_unordered(AT_ONCE).try_fold(0, async |all, one| Ok(all + one));
-        let count = count.await;
-        self.link.answered(count.as_ref().err());
-        Ok(count?)
+        let (boot_id, now) = (self.resources.boot_id.as_deref(), now());
+        let network = |spec: &PodSpec| self.resources.runtime.network(spec);
+        let view = |leftovers| recorded_view::of(leftovers, boot_id, network, now);
+        let views = pods.iter().filter_map(|(name, its)| Some((name.clone(), view(its)?)));
+        self.registry.list_recovering(views.collect());
+        Ok(RecordedPods { actors: self.clone(), pods, _recovering: recovering })
     }
 
     /// Queries the pod's tasks and starts its actor; returns the number of pods recovered.

@@ -89,12 +89,7 @@ impl PodHandle {
 
     /// Returns the position of a container. `pod` is the name that the caller gave.
     pub fn index(&self, pod: &PodKey, container: &str) -> Result<usize, SupervisorError> {
-        let spec = self.spec();
-        let name = named(&spec, container)?;
-        spec.place_of(name).ok_or_else(|| SupervisorError::NoContainer {
-            pod: pod.to_owned(),
-            container: container.to_owned(),
-        })
+        index_in(&self.spec(), pod, container)
     }
 
     /// Sends a request. Returns an error if too many are waiting.
@@ -167,6 +162,15 @@ impl PodHandle {
         }
         self.spec()
     }
+}
+
+/// Returns the position of a container of the spec. `pod` is the name that the caller gave.
+pub fn index_in(spec: &PodSpec, pod: &PodKey, container: &str) -> Result<usize, SupervisorError> {
+    let name = named(spec, container)?;
+    spec.place_of(name).ok_or_else(|| SupervisorError::NoContainer {
+        pod: pod.to_owned(),
+        container: container.to_owned(),
+    })
 }
 
 /// Returns the container that a request names. An empty name means the only regular container.

@@ -47,9 +47,25 @@ impl PreparedPod {
     /// Prepares a pod from all of its attempts, oldest first. Counts the attempts that have ended
     /// since their records were written. None if there is no attempt.
     pub fn restored(
-        mut attempts: Vec<Found>,
+        attempts: Vec<Found>,
         boot_id: Option<&str>,
         counters: &Counters,
+        now: Now,
+    ) -> Option<Self> {
+        Self::of_attempts(attempts, boot_id, Some(counters), now)
+    }
+
+    /// Prepares a pod as its records describe it, before its tasks are queried. It is only to be
+    /// shown: its actions assume nothing of the tasks.
+    pub fn recorded(attempts: Vec<Found>, boot_id: Option<&str>, now: Now) -> Option<Self> {
+        Self::of_attempts(attempts, boot_id, None, now)
+    }
+
+    /// Without counters, the tasks have not been queried.
+    fn of_attempts(
+        mut attempts: Vec<Found>,
+        boot_id: Option<&str>,
+        counters: Option<&Counters>,
         now: Now,
     ) -> Option<Self> {
         let newest = attempts.last()?;
@@ -64,13 +80,14 @@ impl PreparedPod {
             let pending_record = newest.is_some_and(|found| found.pending_record);
             let open = newest.filter(|found| found.memory.ended.is_none());
             let open = open.map(|found| found.id.attempt);
-            let restored = RestoredContainer::new(&spec, index, own, boot_id, now);
+            let restored =
+                RestoredContainer::new(&spec, index, own, (boot_id, counters.is_some()), now);
             let restored = restored.unwrap_or_else(|| {
                 let facts = ImageFacts::default();
                 let machine = Machine::new(spec.clone(), container.clone(), facts, now);
                 RestoredContainer { machine, first: Vec::new(), task: None }
             });
-            if let Some(attempt) = open {
+            if let (Some(attempt), Some(counters)) = (open, counters) {
                 let memory = restored.machine.memory();
                 counters.ended(&spec.key(), &container.name, attempt, &memory);
             }
@@ -107,7 +124,7 @@ impl RestoredContainer {
         spec: &Arc<PodSpec>,
         index: usize,
         mut attempts: Vec<Found>,
-        boot_id: Option<&str>,
+        (boot_id, is_queried): (Option<&str>, bool),
         now: Now,
     ) -> Option<Self> {
         let container = spec.at(index)?.clone();
@@ -122,6 +139,7 @@ impl RestoredContainer {
             FoundTask::None if newest.memory.is_of_another_boot(boot_id) => {
                 (Recovered::NodeRestarted, None)
             }
+            FoundTask::None if !is_queried => (Recovered::Unanswered, None),
             FoundTask::None => (Recovered::Nothing, None),
         };
         let (memory, container_id) = (newest.memory.in_boot(boot_id), newest.id.to_string());

@@ -88,7 +88,8 @@ impl Reconciler {
     fn interval(&self) -> Duration {
         let mut is_unclear = false;
         self.registry.for_each(|_, entry| {
-            is_unclear |= matches!(entry, Entry::Unsupervised(_, _, Flaw::Unclear));
+            is_unclear |=
+                matches!(entry, Entry::Unsupervised(_, _, Flaw::Unclear) | Entry::Recovering(_));
         });
         if is_unclear { RETRY } else { INTERVAL }
     }
@@ -127,7 +128,7 @@ impl Reconciler {
                 Entry::Pod(handle) => {
                     handle.offer(Request::Observed(at, Arc::new(observations)));
                 }
-                Entry::Unsupervised(..) => has_unrecovered = true,
+                Entry::Unsupervised(..) | Entry::Recovering(_) => has_unrecovered = true,
                 Entry::Reserved => {}
             }
         });

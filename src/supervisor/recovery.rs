@@ -42,6 +42,27 @@ impl PodLeftovers {
         pods
     }
 
+    /// Returns the records without their tasks.
+    pub fn untasked(&self) -> (Vec<Found>, Vec<Unsound>) {
+        let found = self.sound.iter().map(|Recorded { id, pod, memory, pending_record }| Found {
+            id: id.clone(),
+            pod: pod.clone(),
+            memory: memory.clone(),
+            task: FoundTask::None,
+            evidence: ExitEvidence::default(),
+            pending_record: *pending_record,
+        });
+        let unsound = self.unsound.iter().map(|it| Unsound {
+            id: it.id.clone(),
+            pod_uid: it.pod_uid.clone(),
+            image: it.image.clone(),
+            flaw: it.flaw,
+            reason: it.reason.clone(),
+            task: FoundTask::None,
+        });
+        (found.collect(), unsound.collect())
+    }
+
     /// Restores the events from each container's newest record, which has all of them.
     pub fn restore_events(&mut self, log: &EventLog) {
         self.sound.sort_by_key(|recorded| recorded.id.attempt);

@@ -16,8 +16,10 @@ use crate::domain::spec::PodSpec;
 use crate::node::Flaw;
 
 pub enum Entry {
-    /// A pod of the runtime that must not be touched, or that is not recovered yet.
+    /// A pod of the runtime that must not be touched, or whose state is unclear.
     Unsupervised(Box<PodView>, String, Flaw),
+    /// A pod whose tasks are being queried, as its records describe it.
+    Recovering(Box<PodView>),
     /// A name whose pod is being created.
     Reserved,
     Pod(PodHandle),
@@ -27,6 +29,15 @@ impl Entry {
     pub fn pod(&self) -> Option<&PodHandle> {
         match self {
             Self::Pod(handle) => Some(handle),
+            Self::Unsupervised(..) | Self::Recovering(_) | Self::Reserved => None,
+        }
+    }
+
+    /// Returns the spec of a pod, also of one that is being recovered.
+    fn spec(&self) -> Option<Arc<PodSpec>> {
+        match self {
+            Self::Pod(handle) => Some(handle.spec()),
+            Self::Recovering(view) => Some(view.spec.clone()),
             Self::Unsupervised(..) | Self::Reserved => None,
         }
     }
@@ -34,10 +45,13 @@ impl Entry {
     fn pod_mut(&mut self) -> Option<&mut PodHandle> {
         match self {
             Self::Pod(handle) => Some(handle),
-            Self::Unsupervised(..) | Self::Reserved => None,
+            Self::Unsupervised(..) | Self::Recovering(_) | Self::Reserved => None,
         }
     }
 }
+
+/// The time for which a request waits until its pod is recovered. A shim that hangs takes less.
+const RECOVERED: Duration = Duration::from_secs(30);
 
 /// The pods with an actor, and the names that no new pod may have.
 #[derive(Default)]
@@ -71,6 +85,7 @@ impl Registry {
             }
             Some(Entry::Reserved) => Err(SupervisorError::BeingCreated(name.to_owned())),
             Some(Entry::Unsupervised(_, reason, _)) => Err(unsupervised_error(name, reason)),
+            Some(Entry::Recovering(_)) => Err(SupervisorError::Recovering(name.to_owned())),
             Some(Entry::Pod(handle)) if handle.is_being_deleted() => {
                 Err(SupervisorError::BeingDeleted(name.to_owned()))
             }
@@ -121,10 +136,45 @@ impl Registry {
         let name = view.spec.key();
         let entry = Entry::Unsupervised(view, reason.clone(), flaw);
         let before = self.entries.lock().insert(name.clone(), entry);
-        if before.is_none() {
+        if !matches!(before, Some(Entry::Unsupervised(..) | Entry::Pod(_))) {
             tracing::warn!(pod = %name, reason, "the pod is not supervised");
             self.changes.notify();
         }
+    }
+
+    /// Lists pods of a complete survey as their records describe them, until each is recovered. A
+    /// pod of an earlier survey that has no record any more is removed.
+    pub fn list_recovering(&self, pods: BTreeMap<PodKey, PodView>) {
+        let mut entries = self.entries.lock();
+        entries.retain(|name, entry| {
+            !matches!(entry, Entry::Recovering(_)) || pods.contains_key(name)
+        });
+        for (name, view) in pods {
+            entries.entry(name).or_insert_with(|| Entry::Recovering(Box::new(view)));
+        }
+        drop(entries);
+        self.changes.notify();
+    }
+
+    fn is_recovering(&self, name: &PodKey) -> bool {
+        matches!(find(&self.entries.lock(), name), Some(Entry::Recovering(_)))
+    }
+
+    /// True if each pod of the last survey has its actor, or must not have one.
+    pub fn are_all_recovered(&self) -> bool {
+        !self.entries.lock().values().any(|entry| matches!(entry, Entry::Recovering(_)))
+    }
+
+    /// Waits until the pod is not being recovered any more.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`SupervisorError::Recovering`] if that takes too long.
+    pub async fn recovered(&self, name: &PodKey) -> Result<(), SupervisorError> {
+        let mut changes = self.changes.subscribe();
+        let recovered = changes.wait_for(|_| !self.is_recovering(name));
+        let late = |_| SupervisorError::Recovering(name.to_owned());
+        tokio::time::timeout(RECOVERED, recovered).await.map(drop).map_err(late)
     }
 
     pub fn is_unsupervised(&self, name: &PodKey) -> bool {
@@ -135,7 +185,7 @@ impl Registry {
     pub fn is_taken(&self, name: &PodKey) -> bool {
         match self.entries.lock().get(name) {
             Some(Entry::Pod(_) | Entry::Reserved) => true,
-            Some(Entry::Unsupervised(..)) | None => false,
+            Some(Entry::Unsupervised(..) | Entry::Recovering(_)) | None => false,
         }
     }
 
@@ -152,6 +202,7 @@ impl Registry {
         match find(&self.entries.lock(), name) {
             Some(Entry::Pod(handle)) => Ok(f(handle)),
             Some(Entry::Unsupervised(_, reason, _)) => Err(unsupervised_error(name, reason)),
+            Some(Entry::Recovering(_)) => Err(SupervisorError::Recovering(name.to_owned())),
             Some(Entry::Reserved) | None => Err(SupervisorError::NotFound(name.to_owned())),
         }
     }
@@ -176,8 +227,21 @@ impl Registry {
         self.entries.lock().get(name).and_then(Entry::pod).map(PodHandle::spec)
     }
 
+    /// Returns the spec of a pod that has an actor, or is being recovered.
+    pub fn listed_spec(&self, name: &PodKey) -> Result<Arc<PodSpec>, SupervisorError> {
+        match find(&self.entries.lock(), name) {
+            Some(Entry::Unsupervised(_, reason, _)) => Err(unsupervised_error(name, reason)),
+            entry => {
+                let spec = entry.and_then(Entry::spec);
+                spec.ok_or_else(|| SupervisorError::NotFound(name.to_owned()))
+            }
+        }
+    }
+
     pub fn view(&self, name: &PodKey) -> Result<PodView, SupervisorError> {
-        if let Some(Entry::Unsupervised(view, ..)) = self.entries.lock().get(name) {
+        if let Some(Entry::Unsupervised(view, ..) | Entry::Recovering(view)) =
+            self.entries.lock().get(name)
+        {
             return Ok(PodView::clone(view));
         }
         self.with(name, PodHandle::view)
@@ -187,7 +251,7 @@ impl Registry {
         let entries = self.entries.lock();
         let views = entries.values().filter_map(|entry| match entry {
             Entry::Pod(handle) => Some(handle.view()),
-            Entry::Unsupervised(view, ..) => Some(PodView::clone(view)),
+            Entry::Unsupervised(view, ..) | Entry::Recovering(view) => Some(PodView::clone(view)),
             Entry::Reserved => None,
         });
         views.collect()
@@ -205,12 +269,14 @@ impl Registry {
         timeout: Duration,
         mut reached: impl FnMut(&PodView) -> bool,
     ) -> Result<PodView, SupervisorError> {
-        let mut view = self.with(name, PodHandle::watch_view)?;
-        match tokio::time::timeout(timeout, view.wait_for(|view| reached(view))).await {
-            Ok(Ok(view)) => Ok(view.clone()),
-            Ok(Err(_)) => Err(self.view_ended(name)),
-            Err(_) => Err(timed_out(name, condition, timeout)),
-        }
+        let met = async {
+            self.recovered(name).await?;
+            let mut view = self.with(name, PodHandle::watch_view)?;
+            let met = view.wait_for(|view| reached(view)).await.map(|view| view.clone());
+            met.map_err(|_| self.view_ended(name))
+        };
+        let met = tokio::time::timeout(timeout, met).await;
+        met.unwrap_or_else(|_| Err(timed_out(name, condition, timeout)))
     }
 
     /// Returns why a pod's view ended: the pod is deleted, or its actor panicked.
@@ -256,7 +322,7 @@ pub fn find<'a, T>(named: &'a BTreeMap<PodKey, T>, name: &PodKey) -> Option<&'a 
 
 fn with_same_ids(entries: &BTreeMap<PodKey, Entry>, name: &PodKey) -> Option<PodKey> {
     let has_ids = |(key, entry): &(&PodKey, &Entry)| {
-        key.name() == name.name() && entry.pod().is_some_and(|handle| handle.spec().ids_of_default)
+        key.name() == name.name() && entry.spec().is_some_and(|spec| spec.ids_of_default)
     };
     let is_there = |key: &PodKey| name.is_in_default() && key != name;
     entries.iter().find(has_ids).map(|(key, _)| key.clone()).filter(is_there)

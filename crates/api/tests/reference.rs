@@ -124,9 +124,10 @@ fn page() -> String {
         "# The gRPC API\n\nMade from `proto/probelet/v1/probelet.proto` by a test, with \
          `PROBELET_WRITE_DOCS=1 cargo test -p probelet-api --test reference`. The package is \
          `probelet.v1`; fields have their JSON names. Errors have gRPC's codes. INVALID_ARGUMENT has \
-         a `google.rpc.BadRequest` that names every field that is not valid. While the daemon \
-         recovers the running containers at its start, all services but `Meta` and `Kubeconfigs` are \
-         UNAVAILABLE.\n",
+         a `google.rpc.BadRequest` that names every field that is not valid. While a new \
+         daemon reads the records of its pods, all services but `Meta` and `Kubeconfigs` are \
+         UNAVAILABLE. Then a call that changes a pod waits until containerd has reported the tasks of \
+         that pod.\n",
     );
     page.services();
     page.text.push_str("\n## Messages\n");

@@ -90,3 +90,74 @@ async fn a_pod_whose_tasks_are_unclear_is_queried_again_within_seconds() {
         recovered = soon => drop(recovered.expect("not within seconds").unwrap()),
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_listed_from_its_record_and_only_its_own_requests_wait() {
+    let host = host_of(&[("hung", HANGS), ("web", ANSWERS)]);
+    for recorded in &mut *host.runtime.recorded.lock().unwrap() {
+        (recorded.memory.started, recorded.memory.ready) = (true, true);
+    }
+    let supervisor = &host.supervisor;
+    let recorded = supervisor.list_recorded().await.unwrap();
+    let views = supervisor.list();
+    assert_eq!(views.len(), 2);
+    for view in &views {
+        let status = &view.status.containers[0];
+        assert!(matches!(status.state, ContainerState::Running { .. }) && status.ready);
+        assert_eq!((status.pid, view.generation), (None, 0));
+    }
+    assert!(!supervisor.health().supervises_all);
+    let stop = |name: &str| supervisor.requests().want(&key(name), Wanted::Stopped, None, None);
+    assert!(matches!(stop("web"), Err(SupervisorError::Recovering(_))));
+    let requests = async {
+        supervisor.find_recovered("default", "web").await.unwrap();
+        assert!(is_recovered(&host, "web") && supervisor.get(&key("web")).unwrap().generation > 0);
+        stop("web").unwrap();
+        let mut same = pod("app").into_inner();
+        (same.name, same.uid) = ("hung".into(), "hung".into());
+        let same = same.validate().unwrap();
+        let applied = supervisor.apply(same, Wanted::Running);
+        let within = Duration::from_secs(5);
+        assert!(tokio::time::timeout(within, applied).await.is_err(), "it waits for the pod");
+        assert!(!is_recovered(&host, "hung"));
+        let running = |view: &PodView| view.status.containers[0].pid.is_some();
+        supervisor.wait(&key("hung"), "running", MINUTE, running).await.unwrap();
+    };
+    let (count, ()) = tokio::join!(recorded.recover(), requests);
+    assert_eq!(count.unwrap(), 2);
+    assert!(supervisor.health().supervises_all);
+    assert!(!host.runtime.calls().iter().any(|call| call.starts_with("create")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_gives_up_a_pod_that_is_not_recovered_in_time() {
+    let host = host_of(&[("hung", 10 * MINUTE)]);
+    let recorded = host.supervisor.list_recorded().await.unwrap();
+    let requested = host.supervisor.find_recovered("default", "hung");
+    let requested = tokio::time::timeout(MINUTE, requested);
+    let recovering = async {
+        let recovered = tokio::time::timeout(MINUTE, recorded.recover()).await;
+        assert!(recovered.is_err());
+    };
+    let (requested, ()) = tokio::join!(requested, recovering);
+    assert!(matches!(requested, Ok(Err(SupervisorError::Recovering(_)))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listed_pod_stays_until_a_survey_shows_that_it_has_no_record() {
+    let host = host_of(&[("late", HANGS), ("web", ANSWERS)]);
+    let supervisor = host.supervisor.clone();
+    let away = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        host.runtime.away.store(true, Relaxed);
+    };
+    let (failed, ()) = tokio::join!(supervisor.recover(), away);
+    failed.unwrap_err();
+    supervisor.recover().await.unwrap_err();
+    assert!(supervisor.get(&key("late")).is_ok() && !is_recovered(&host, "late"));
+    host.runtime.away.store(false, Relaxed);
+    host.runtime.recorded.lock().unwrap().retain(|recorded| recorded.id.pod != key("late"));
+    assert_eq!(supervisor.recover().await.unwrap(), 0);
+    assert!(matches!(supervisor.get(&key("late")), Err(SupervisorError::NotFound(_))));
+    assert!(is_recovered(&host, "web"));
+}

@@ -33,6 +33,9 @@ pub enum Recovered {
     Unknown,
     /// The attempt has no task, and its record is older than the host's last boot.
     NodeRestarted,
+    /// The runtime has not answered yet. The machine shows what the record says, and its actions are
+    /// not to be carried out.
+    Unanswered,
 }
 
 /// State of the newest attempt's phase, from the record.
@@ -111,11 +114,13 @@ impl Left {
                 self.resume(life, now);
                 destroy(life, turn);
             }
+            Recovered::Unanswered if had_a_process => self.resume(life, now),
             // A new start deletes the leftovers of an earlier one.
             Recovered::Ended(..)
             | Recovered::Nothing
             | Recovered::NodeRestarted
-            | Recovered::Unknown => self.rest(life, turn),
+            | Recovered::Unknown
+            | Recovered::Unanswered => self.rest(life, turn),
         }
     }
 

@@ -165,3 +165,18 @@ fn a_stop_of_a_task_of_unknown_state_continues() {
     let ContainerState::Terminated(ended) = story.machine.status().state else { panic!("lives") };
     assert!(matches!(ended.cause, Cause::Operator(_)), "{ended:?}");
 }
+
+#[test]
+fn before_the_runtime_answers_the_status_is_as_recorded() {
+    let mut story = Story::running(RestartPolicy::Always);
+    let memory = Memory { started: true, ready: true, ..story.machine.memory() };
+    story.recovered_from(memory, Recovered::Unanswered);
+    let status = story.machine.status();
+    assert!(matches!(status.state, ContainerState::Running { .. }));
+    assert!(status.ready && status.started && status.pid.is_none());
+    story.recovered(Recovered::Running { pid: 7 });
+    story.ended(Ending::Exited(1));
+    let ended = story.machine.memory();
+    story.recovered_from(ended.clone(), Recovered::Unanswered);
+    assert_eq!(story.machine.memory().ended, ended.ended);
+}
