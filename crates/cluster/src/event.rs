@@ -66,7 +66,7 @@ pub fn patch(object: &Value) -> Value {
     json!({"count": object.get("count"), "lastTimestamp": object.get("lastTimestamp")})
 }
 
-/// Lets the first [`BURST`] events of a pod pass, and one more each five minutes, so that a pod which
+/// Lets the first `BURST` events of a pod pass, and one more each five minutes, so that a pod which
 /// fails in a loop does not flood the API.
 #[derive(Debug, Default)]
 pub struct SpamGate(HashMap<String, Bucket>);
