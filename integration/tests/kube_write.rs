@@ -232,7 +232,10 @@ fn a_pod_is_checked_before_it_is_created() -> Result<()> {
             web("").replace("app: web", "app: 'a b'"),
             "metadata.labels: Invalid value: \"a b\": a valid label must be",
         ),
-        (web("    tty: true\n"), "spec.containers[0].tty: Forbidden"),
+        (
+            web("    volumeDevices: [{ name: disk, devicePath: /dev/x }]\n"),
+            "spec.containers[0].volumeDevices: Forbidden",
+        ),
         (web("    command: 3\n"), "spec.containers[0].command"),
     ];
     for (manifest, text) in rows {
