@@ -46,7 +46,7 @@ impl Standing {
         }
     }
 
-    /// A sign that differs in its shape, because colours alone cannot be told apart by all readers.
+    /// A sign that differs in its shape, because not all readers can distinguish colours.
     pub fn sign(self) -> &'static str {
         match self {
             Self::Bad => "▲",

@@ -208,7 +208,7 @@ async fn an_identity_is_another_one_when_a_file_changes() {
     assert!(!format!("{:?}", server.identity()).contains("abd"));
     write(folder, "token", "a\nb");
     assert!(Client::new(server.identity()).is_err());
-    // A key that everyone could replace decides what runs as root.
+    // A key that any user could replace decides what runs as root.
     use std::os::unix::fs::PermissionsExt;
     let open = std::fs::Permissions::from_mode(0o666);
     std::fs::set_permissions(folder.join("token"), open).unwrap();
